@@ -1,0 +1,84 @@
+"""Frozen dataclasses of options, and the absl flags made from them.
+
+A library function takes a frozen dataclass; a binary's ``main`` defines one flag a field and reads the dataclass back,
+so a default and its help text stand in one place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from absl import app, flags
+
+from tfrecords.errors import InputError
+
+Options = TypeVar("Options")
+
+
+def option(default: Any, text: str, choices: Sequence[str] | None = None) -> Any:
+    """A dataclass field with a default, a help text and, for names, the choices."""
+    return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
+
+
+def define_flags(options_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one absl flag for each field of `options_class` (a dataclass made with `option`).
+
+    Field types may be `bool`, `int`, `float`, `str`, any of them `| None`, and `tuple[str, ...]` (a comma list).
+    """
+    hints = typing.get_type_hints(options_class)
+    for field in dataclasses.fields(options_class):
+        text = field.metadata["help"]
+        kind = _without_none(hints[field.name])
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(field.name, field.default, field.metadata["choices"], text, flag_values=flag_values)
+        elif typing.get_origin(kind) is tuple:
+            flags.DEFINE_list(field.name, list(field.default), text, flag_values=flag_values)
+        else:
+            _DEFINERS[kind](field.name, field.default, text, flag_values=flag_values)
+
+
+def from_flags(options_class: type[Options], flag_values: flags.FlagValues = flags.FLAGS) -> Options:
+    """The dataclass with the values that the flags have now."""
+    values = {}
+    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
+        value = flag_values[field.name].value
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return options_class(**values)
+
+
+def run_main(main: Callable[[list[str]], int | None], *options_classes: type) -> typing.NoReturn:
+    """Defines the flags of `options_classes`, parses the command line and runs ``main(argv)``.
+
+    An `InputError` ends the program with its one sentence on standard error and exit code 1, without a traceback.
+    """
+    for options_class in options_classes:
+        define_flags(options_class)
+
+    def guarded(argv: list[str]) -> int | None:
+        try:
+            return main(argv)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+
+    app.run(guarded)
+    raise AssertionError("absl's app.run ends the process")
+
+
+def _without_none(kind: Any) -> Any:
+    if isinstance(kind, types.UnionType):
+        return next(member for member in typing.get_args(kind) if member is not types.NoneType)
+    return kind
+
+
+_DEFINERS: dict[type, Callable[..., Any]] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
