@@ -20,9 +20,17 @@ from tfrecords.errors import InputError
 Options = TypeVar("Options")
 
 
-def option(default: Any, text: str, choices: Sequence[str] | None = None) -> Any:
-    """A dataclass field with a default, a help text and, for names, the choices."""
-    return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
+def option(default: Any, text: str, choices: Sequence[str] | None = None, flag: str = "") -> Any:
+    """A dataclass field with a default, a help text and, for names, the choices.
+
+    The flag is named as the field unless `flag` gives a name that Python reserves (``from``).
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "choices": choices, "flag": flag})
+
+
+def flag_name(field: dataclasses.Field[Any]) -> str:
+    """The name of a field's flag."""
+    return field.metadata["flag"] or field.name
 
 
 def define_flags(options_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -32,21 +40,21 @@ def define_flags(options_class: type, flag_values: flags.FlagValues = flags.FLAG
     """
     hints = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
-        text = field.metadata["help"]
+        name, text = flag_name(field), field.metadata["help"]
         kind = _without_none(hints[field.name])
         if field.metadata["choices"]:
-            flags.DEFINE_enum(field.name, field.default, field.metadata["choices"], text, flag_values=flag_values)
+            flags.DEFINE_enum(name, field.default, field.metadata["choices"], text, flag_values=flag_values)
         elif typing.get_origin(kind) is tuple:
-            flags.DEFINE_list(field.name, list(field.default), text, flag_values=flag_values)
+            flags.DEFINE_list(name, list(field.default), text, flag_values=flag_values)
         else:
-            _DEFINERS[kind](field.name, field.default, text, flag_values=flag_values)
+            _DEFINERS[kind](name, field.default, text, flag_values=flag_values)
 
 
 def from_flags(options_class: type[Options], flag_values: flags.FlagValues = flags.FLAGS) -> Options:
     """The dataclass with the values that the flags have now."""
     values = {}
     for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
-        value = flag_values[field.name].value
+        value = flag_values[flag_name(field)].value
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return options_class(**values)
 

@@ -1,0 +1,74 @@
+"""Video frames as arrays, one at a time: 30 FPS clips through PyAV, any other video through ffmpeg."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from data_pipeline.probe import probe
+from tfrecords.errors import InputError
+
+FRAME_RATE = 30
+# One frame for each 1/30 s from the first frame on; the transcoder and the reader below use the same filter, so that a
+# video is cut into the same frames whether it goes through the database or straight into a prediction.
+FPS_FILTER = {"fps": FRAME_RATE, "start_time": 0}
+
+
+def ffmpeg_binary() -> str:
+    """The ffmpeg that comes with the environment (imageio-ffmpeg), or the one IMAGEIO_FFMPEG_EXE names."""
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def clip_frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a transcoded clip, uint8 RGB (height, width, 3), decoded by one thread.
+
+    Raises:
+      InputError: the file is missing or cannot be decoded.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            for frame in container.decode(stream):
+                yield frame.to_ndarray(format="rgb24")
+    except (av.error.FFmpegError, IndexError) as error:
+        what = f"the clip cannot be decoded ({error})"
+        raise InputError(path, what, "delete it and run python -m data_pipeline.transcode again") from None
+
+
+def video_frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of any video at 30 FPS, upright, uint8 RGB (height, width, 3).
+
+    A damaged end of the file is left out; frame n (from 0) is shown at n / 30 seconds.
+
+    Raises:
+      InputError: the file is missing, is no video, or gives no frame at all.
+    """
+    probe(path)
+    read = (
+        ffmpeg.input(str(path))
+        .video.filter("fps", **FPS_FILTER)
+        .output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", strict=-1)
+        .global_args("-nostdin", "-v", "error")
+    )
+    command = ffmpeg.compile(read, cmd=ffmpeg_binary())
+    frames = 0
+    # PyAV reads ffmpeg's pipe, which carries the size of the upright picture in its header.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            with av.open(process.stdout, format="yuv4mpegpipe") as container:
+                for frame in container.decode(video=0):
+                    frames += 1
+                    yield frame.to_ndarray(format="rgb24")
+        except av.error.FFmpegError:
+            pass
+        finally:
+            process.kill()
+    if not frames:
+        raise InputError(path, "no frame of this video can be decoded", "fetch it again or convert it to H.264 MP4")

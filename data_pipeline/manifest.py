@@ -1,0 +1,115 @@
+"""The manifest: a CSV with a row a clip, which a person can edit and the pipeline starts from.
+
+``python -m data_pipeline.manifest --workspace=W --folder=DIR`` writes one for the videos of a folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from tfrecords import options
+from tfrecords.errors import InputError
+from tfrecords.workspace import Workspace, check_name, read_csv, write_csv
+
+COLUMNS = ("clip", "source", "subjects", "gender", "notes")
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ManifestRow:
+    """One clip: `source` is a path, taken from the workspace where it is relative; `subjects` are one or two ids."""
+
+    clip: str
+    source: Path
+    subjects: tuple[str, ...]
+    gender: str = ""
+    notes: str = ""
+    line: int = 0
+
+    def entries(self) -> tuple[str, ...]:
+        """The clip's entries, one a person: the clip's name, or with two subjects ``CLIP-p1`` and ``CLIP-p2``."""
+        if len(self.subjects) < 2:
+            return (self.clip,)
+        return tuple(f"{self.clip}-p{person}" for person in range(1, len(self.subjects) + 1))
+
+
+def read_manifest(workspace: Workspace) -> list[ManifestRow]:
+    """The rows of ``manifest.csv``, checked whole before any work starts.
+
+    Raises:
+      InputError: naming line and column of the first fault: a name that is no file name, a clip named twice, a missing
+        source, more than two subjects.
+    """
+    path = workspace.manifest
+    if not path.exists():
+        raise InputError(path, "there is no manifest", "write one with python -m data_pipeline.manifest --folder=DIR")
+    rows: list[ManifestRow] = []
+    lines: dict[str, int] = {}
+    for line, row in enumerate(read_csv(path, required=("clip", "source")), start=2):
+        clip = check_name(row["clip"].strip(), path, line)
+        if clip.lower() in lines:
+            first = lines[clip.lower()]
+            raise InputError(path, f"column 'clip': {clip} is on line {first} already", "rename one of the two", line)
+        lines[clip.lower()] = line
+        if not row["source"].strip():
+            raise InputError(path, "column 'source' is empty", "name the clip's video file there", line)
+        subjects = tuple(check_name(subject, path, line) for subject in row.get("subjects", "").split())
+        if len(subjects) > 2 or len(set(subjects)) < len(subjects):
+            raise InputError(path, "column 'subjects' takes one or two different ids", "mend the row", line)
+        source = workspace.root / row["source"].strip()
+        rows.append(ManifestRow(clip, source, subjects, row.get("gender", ""), row.get("notes", ""), line))
+    if not rows:
+        raise InputError(path, "the manifest has no rows", "add a row for each video")
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class ManifestOptions:
+    """What `python -m data_pipeline.manifest` takes."""
+
+    workspace: str = options.option("", "workspace folder, made if it does not exist")
+    folder: str = options.option("", "folder of videos, searched with its subfolders")
+    subject_regex: str = options.option(
+        r"", "regular expression whose first group in the file's name is the subject; by default each file is a subject"
+    )
+
+
+def write_manifest(workspace: Workspace, folder: Path, subject_regex: str = "") -> int:
+    """Writes ``manifest.csv`` for the videos below `folder`; returns their number.
+
+    Raises:
+      InputError: the folder is missing or holds no video, or the workspace has a manifest already.
+    """
+    if workspace.manifest.exists():
+        raise InputError(workspace.manifest, "there is a manifest already", "edit it, or move it away first")
+    videos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    if not videos:
+        raise InputError(folder, "no video was found there", f"use a folder with {', '.join(sorted(VIDEO_SUFFIXES))}")
+    rows, used = [], set()
+    for video in videos:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", video.stem).strip(".-_")[:100] or "clip"
+        clip, number = name, 2
+        while clip.lower() in used:
+            clip, number = f"{name}_{number}", number + 1
+        used.add(clip.lower())
+        found = re.search(subject_regex, video.name) if subject_regex else None
+        subject = found.group(1) if found else clip
+        rows.append({"clip": clip, "source": str(video.resolve()), "subjects": re.sub(r"[^\w.-]+", "_", subject)})
+    write_csv(workspace.manifest, COLUMNS, rows)
+    return len(rows)
+
+
+def main(argv: list[str]) -> int:
+    chosen = options.from_flags(ManifestOptions)
+    if not chosen.workspace or not chosen.folder:
+        raise InputError("--workspace and --folder", "both are needed", "name the two folders")
+    workspace = Workspace(Path(chosen.workspace))
+    count = write_manifest(workspace, Path(chosen.folder), chosen.subject_regex)
+    print(f"{count} clips written to {workspace.manifest}")
+    return 0
+
+
+if __name__ == "__main__":
+    options.run_main(main, ManifestOptions)

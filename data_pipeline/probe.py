@@ -1,0 +1,64 @@
+"""What a video file is: container, codec, size, frame rate, length, read with PyAV."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import av
+
+from tfrecords.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoFacts:
+    """Facts from a video's headers; `frames` is 0 where the container does not say, `seconds` the declared length."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    frame_rate: float
+    frames: int
+    seconds: float
+    has_audio: bool
+
+
+def probe(path: Path) -> VideoFacts:
+    """Reads the headers of the video at `path`.
+
+    Raises:
+      InputError: the file is missing, is no video or was cut off, or holds no video stream.
+    """
+    if not path.is_file():
+        raise InputError(path, "the video file is missing", "put it there or mend the manifest's column 'source'")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(path, "the file holds no video stream", "use a file with a picture")
+            stream = container.streams.video[0]
+            return VideoFacts(
+                container=container.format.name,
+                codec=stream.codec_context.name,
+                width=stream.width,
+                height=stream.height,
+                frame_rate=float(stream.average_rate or stream.base_rate or 0),
+                frames=stream.frames,
+                seconds=_declared_seconds(container, stream),
+                has_audio=bool(container.streams.audio),
+            )
+    except av.error.FFmpegError as error:
+        what = f"this is no readable video ({error.strerror})"
+        raise InputError(path, what, "fetch it again, or replace it with a whole video file") from None
+
+
+def _declared_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else 0.0
+
+
+if __name__ == "__main__":
+    from data_pipeline.build import run_one_stage  # it imports this file as a module
+
+    run_one_stage("probe")

@@ -1,0 +1,76 @@
+"""Any video -> an MP4 of 30 FPS (H.264 by libx264), as the thesis's §3.2 (5): ``python -m data_pipeline.transcode``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import ffmpeg
+
+from data_pipeline.decode import FPS_FILTER, FRAME_RATE, ffmpeg_binary
+from data_pipeline.probe import VideoFacts, probe
+from tfrecords.errors import InputError
+from tfrecords.options import option
+from tfrecords.workspace import atomic_path
+
+
+@dataclasses.dataclass(frozen=True)
+class TranscodeOptions:
+    """How clips are encoded."""
+
+    preset: str = option("veryfast", "libx264's preset: slower makes smaller files")
+    crf: int = option(18, "libx264's constant rate factor: 0 is lossless, 18 looks like the source, 51 is worst")
+
+
+def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts:
+    """Writes `source` as a 30 FPS MP4 at `clip`, upright, with even sides, the sound kept; returns the clip's facts.
+
+    Raises:
+      InputError: the source cannot be read, or ends well before the length that it declares.
+    """
+    declared = probe(source)
+    read = ffmpeg.input(str(source))
+    picture = read.video.filter("fps", **FPS_FILTER).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
+    streams = [picture, read["a:0"]] if declared.has_audio else [picture]
+    with atomic_path(clip) as temporary:
+        write = (
+            ffmpeg.output(
+                *streams,
+                str(temporary),
+                vcodec="libx264",
+                preset=options.preset,
+                crf=options.crf,
+                pix_fmt="yuv420p",
+                threads=1,
+                **({"acodec": "aac"} if declared.has_audio else {}),
+            )
+            .global_args("-nostdin", "-v", "error")
+            .overwrite_output()
+        )
+        try:
+            ffmpeg.run(write, cmd=ffmpeg_binary(), capture_stdout=True, capture_stderr=True)
+        except ffmpeg.Error as error:
+            what = f"ffmpeg cannot convert it ({_last_line(error.stderr)})"
+            raise InputError(source, what, "fetch it again, or replace it with a whole video file") from None
+        facts = probe(temporary)
+        _check_length(source, declared, facts)
+    return facts
+
+
+def _check_length(source: Path, declared: VideoFacts, facts: VideoFacts) -> None:
+    """A file that was cut off decodes to its cut without an error, so the frames are counted against the header."""
+    seconds = facts.frames / FRAME_RATE
+    if seconds < 0.99 * declared.seconds - 0.5:
+        what = f"the video breaks off after {seconds:.1f} s of the {declared.seconds:.1f} s that it declares"
+        raise InputError(source, what, "fetch it again, or trim it to the part that plays")
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason given"
+
+
+if __name__ == "__main__":
+    from data_pipeline.build import run_one_stage  # it imports this file as a module
+
+    run_one_stage("transcode")

@@ -1,0 +1,167 @@
+"""Labelled frames -> one TFRecord file an entry, with its sidecar: ``python -m tfrecords.convert --workspace=W``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from tfrecords import options
+from tfrecords.crops import read_crops
+from tfrecords.detections import read_detections
+from tfrecords.errors import InputError
+from tfrecords.options import option
+from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
+from tfrecords.workspace import Workspace, atomic_path, read_csv
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertOptions:
+    """How faces are stored."""
+
+    encoding: str = option("jpeg", "how the face is stored", choices=("jpeg", "png", "raw", "float32"))
+    profile: str = option("face", "keys of a record: 'original' is the thesis's four", choices=("face", "original"))
+    face_size: int = option(96, "sides of the stored face in pixels")
+    record_jpeg_quality: int = option(95, "JPEG quality of stored faces, 1 to 100")
+
+
+def resize_face(crop: np.ndarray, size: int) -> np.ndarray:
+    """The crop as uint8 RGB (size, size, 3) by OpenCV's bicubic; the aspect ratio is not kept (SPEC, TFRecords)."""
+    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def read_labels(path: Path) -> dict[int, dict[str, int]]:
+    """Reads ``labels/ENTRY.txt``: frame -> {"valence": …, "arousal": …}, whole numbers in [-1000, 1000].
+
+    Raises:
+      InputError: naming the line that is not ``frame valence arousal``.
+    """
+    labels = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            # int(float(…)) truncates towards zero, as the original's conversion does.
+            frame, valence, arousal = (int(float(word)) for word in line.split())
+        except (ValueError, OverflowError):
+            what = f"{line[:40]!r} is not 'frame valence arousal'"
+            raise InputError(path, what, "run python -m data_pipeline.match again", number) from None
+        labels[frame] = {"valence": valence, "arousal": arousal}
+    return labels
+
+
+def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, chosen: ConvertOptions) -> int:
+    """Writes ``records/ENTRY.tfrecords`` and its sidecar; returns the number of records.
+
+    An entry without labels gets no record, and one that it had is removed.
+    """
+    record = workspace.record(entry)
+    sidecar_path(record).unlink(missing_ok=True)
+    if not workspace.labels(entry).exists():
+        record.unlink(missing_ok=True)
+        return 0
+    labels = read_labels(workspace.labels(entry))
+    faces = {int(face["frame"]): face for face in read_csv(workspace.faces(entry), ("frame", "face", "member"))}
+    missing = sorted(set(labels) - set(faces))
+    if missing:
+        what = f"frame {missing[0]} has a label but no face"
+        raise InputError(workspace.labels(entry), what, "run python -m data_pipeline.match again")
+    rows, facts = read_detections(workspace.detections(clip))
+    landmarks = {(row["frame"], row["face"]): row["landmarks"] for row in rows}
+    offsets, digest = _write_records(workspace, clip, entry, labels, faces, landmarks, chosen)
+    frames = tuple(labels)
+    columns = {name: [label[name] for label in labels.values()] for name in ("valence", "arousal")}
+    sidecar = Sidecar(
+        entry=entry,
+        clip=clip,
+        subject=subject,
+        profile=chosen.profile,
+        encoding=chosen.encoding,
+        size=chosen.face_size,
+        resize="cubic",
+        crop_margin=facts["crop_margin"],
+        colour_order="rgb",
+        frame_rate=facts["frame_rate"],
+        detector=facts["detector"],
+        labels=tuple(columns),
+        synthetic=bool(workspace.database_facts()["synthetic"]),
+        frames=frames,
+        offsets=offsets,
+        ranges={name: (min(values) / 1000, max(values) / 1000) for name, values in columns.items()},
+        gaps=int(np.sum(np.diff(frames) != 1)),
+        sha256=digest,
+    )
+    write_sidecar(record, sidecar)
+    return len(frames)
+
+
+def _write_records(
+    workspace: Workspace,
+    clip: str,
+    entry: str,
+    labels: dict[int, dict[str, int]],
+    faces: dict[int, dict[str, str]],
+    landmarks: dict[tuple[int, int], np.ndarray],
+    chosen: ConvertOptions,
+) -> tuple[tuple[int, ...], str]:
+    """Writes the record file; returns each record's offset with the file's size at the end, and its SHA-256."""
+    # TensorFlow takes seconds and hundreds of megabytes to import, and only this stage of the pipeline needs it.
+    import tensorflow as tf
+
+    from tfrecords.schema import encode_example, encode_face
+
+    offsets = [0]
+    with atomic_path(workspace.record(entry)) as temporary, read_crops(workspace.crops(clip)) as read:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for frame, label in labels.items():
+                face = faces[frame]
+                picture = resize_face(read(face["member"]), chosen.face_size)
+                data = encode_face(picture, chosen.encoding, chosen.record_jpeg_quality)
+                more: dict[str, Any] = {}
+                if chosen.profile == "face":
+                    more["box"] = [float(face[name]) for name in ("x", "y", "width", "height")]
+                    more["score"] = float(face["score"])
+                    more["landmarks"] = landmarks[frame, int(face["face"])]
+                serialized = encode_example(f"{entry}/{frame:05d}", data, label, **more)
+                writer.write(serialized)
+                # A record is framed by its length (8 bytes) and two checksums of 4 bytes.
+                offsets.append(offsets[-1] + len(serialized) + 16)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    return tuple(offsets), digest
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertTarget:
+    """What `python -m tfrecords.convert` converts."""
+
+    workspace: str = option("", "workspace folder")
+    entries: tuple[str, ...] = option((), "entries to convert; by default all of partition.csv")
+
+
+def main(argv: list[str]) -> int:
+    target, chosen = options.from_flags(ConvertTarget), options.from_flags(ConvertOptions)
+    workspace = Workspace(Path(target.workspace))
+    rows = read_csv(workspace.partition, ("entry", "clip", "subject"))
+    if target.entries:
+        rows = [row for row in rows if row["entry"] in target.entries]
+    failed = 0
+    for row in tqdm(rows, unit="entry", desc="convert"):
+        try:
+            convert_entry(workspace, row["clip"], row["entry"], row["subject"], chosen)
+        except InputError as error:
+            failed += 1
+            tqdm.write(f"set aside: {error}", file=sys.stderr)
+    print(f"{len(rows) - failed} of {len(rows)} records written to {workspace.root / 'records'}")
+    return 1 if failed else 0
+
+
+def run() -> None:
+    options.run_main(main, ConvertTarget, ConvertOptions)
+
+
+if __name__ == "__main__":
+    run()
