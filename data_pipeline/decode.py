@@ -15,9 +15,13 @@ from data_pipeline.probe import probe
 from tfrecords.errors import InputError
 
 FRAME_RATE = 30
+
+
 # One frame for each 1/30 s from the first frame on; the transcoder and the reader below use the same filter, so that a
 # video is cut into the same frames whether it goes through the database or straight into a prediction.
-FPS_FILTER = {"fps": FRAME_RATE, "start_time": 0}
+def fps_filter(frame_rate: float = FRAME_RATE) -> dict[str, float]:
+    """Arguments of ffmpeg's filter ``fps``."""
+    return {"fps": frame_rate, "start_time": 0}
 
 
 def ffmpeg_binary() -> str:
@@ -42,10 +46,10 @@ def clip_frames(path: Path) -> Iterator[np.ndarray]:
         raise InputError(path, what, "delete it and run python -m data_pipeline.transcode again") from None
 
 
-def video_frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of any video at 30 FPS, upright, uint8 RGB (height, width, 3).
+def video_frames(path: Path, frame_rate: float = FRAME_RATE) -> Iterator[np.ndarray]:
+    """The frames of any video at `frame_rate`, upright, uint8 RGB (height, width, 3).
 
-    A damaged end of the file is left out; frame n (from 0) is shown at n / 30 seconds.
+    A damaged end of the file is left out; frame n (from 0) is shown at n / `frame_rate` seconds.
 
     Raises:
       InputError: the file is missing, is no video, or gives no frame at all.
@@ -53,7 +57,7 @@ def video_frames(path: Path) -> Iterator[np.ndarray]:
     probe(path)
     read = (
         ffmpeg.input(str(path))
-        .video.filter("fps", **FPS_FILTER)
+        .video.filter("fps", **fps_filter(frame_rate))
         .output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", strict=-1)
         .global_args("-nostdin", "-v", "error")
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from data_pipeline.decode import FPS_FILTER, FRAME_RATE, ffmpeg_binary
+from data_pipeline.decode import FRAME_RATE, ffmpeg_binary, fps_filter
 from data_pipeline.probe import VideoFacts, probe
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -30,7 +30,7 @@ def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts
     """
     declared = probe(source)
     read = ffmpeg.input(str(source))
-    picture = read.video.filter("fps", **FPS_FILTER).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
+    picture = read.video.filter("fps", **fps_filter()).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
     streams = [picture, read["a:0"]] if declared.has_audio else [picture]
     with atomic_path(clip) as temporary:
         write = (

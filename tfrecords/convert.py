@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -16,9 +15,13 @@ from tfrecords import options
 from tfrecords.crops import read_crops
 from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
+from tfrecords.faces import resize_face
 from tfrecords.options import option
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
 from tfrecords.workspace import Workspace, atomic_path, read_csv
+
+
+RESIZE = "cubic"  # the original's rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +32,6 @@ class ConvertOptions:
     profile: str = option("face", "keys of a record: 'original' is the thesis's four", choices=("face", "original"))
     face_size: int = option(96, "sides of the stored face in pixels")
     record_jpeg_quality: int = option(95, "JPEG quality of stored faces, 1 to 100")
-
-
-def resize_face(crop: np.ndarray, size: int) -> np.ndarray:
-    """The crop as uint8 RGB (size, size, 3) by OpenCV's bicubic; the aspect ratio is not kept (SPEC, TFRecords)."""
-    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
 def read_labels(path: Path) -> dict[int, dict[str, int]]:
@@ -82,7 +80,7 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
         profile=chosen.profile,
         encoding=chosen.encoding,
         size=chosen.face_size,
-        resize="cubic",
+        resize=RESIZE,
         crop_margin=facts["crop_margin"],
         colour_order="rgb",
         frame_rate=facts["frame_rate"],
@@ -119,7 +117,7 @@ def _write_records(
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             for frame, label in labels.items():
                 face = faces[frame]
-                picture = resize_face(read(face["member"]), chosen.face_size)
+                picture = resize_face(read(face["member"]), chosen.face_size, RESIZE)
                 data = encode_face(picture, chosen.encoding, chosen.record_jpeg_quality)
                 more: dict[str, Any] = {}
                 if chosen.profile == "face":

@@ -1,0 +1,58 @@
+"""Cells stacked so that each reads the one below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from affwildnet.cells import CELLS
+
+
+class CellStack(tf.keras.layers.Layer):
+    """Several cells as one; its state is the flat list of theirs, lowest first (GRU: h0, h1; LSTM: c0, h0, c1, h1).
+
+    `tf.keras.layers.StackedRNNCells` nests the states by cell; flat ones are what the attention cell, an exported
+    network's signature and the golden files have.
+    """
+
+    def __init__(self, cells: Sequence[tf.keras.layers.Layer], **keras_options: Any) -> None:
+        super().__init__(**keras_options)
+        self.cells = list(cells)
+        self.state_size = [width for cell in cells for width in cell.state_size]
+        self.output_size = cells[-1].output_size
+
+    def build(self, input_shape: Any) -> None:
+        width = tf.TensorShape(input_shape)[-1]
+        for cell in self.cells:
+            with tf.name_scope(cell.name):
+                cell.build((None, width))
+            width = cell.output_size
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One frame: inputs (B, D), states as `state_size` says -> (the top cell's output, new states)."""
+        outputs = inputs
+        new_states: list[tf.Tensor] = []
+        for cell in self.cells:
+            first = len(new_states)
+            outputs, cell_states = cell(outputs, list(states[first : first + len(cell.state_size)]))
+            new_states.extend(cell_states)
+        return outputs, new_states
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cells": [tf.keras.layers.serialize(cell) for cell in self.cells]}
+
+
+def stack_cells(cell: str, layers: int, units: int, dtype: Any = None) -> CellStack:
+    """`layers` cells of the kind `cell` (a name in `CELLS`), each of `units` units.
+
+    `dtype` is a Keras dtype or policy, handed to every cell. Raises ValueError where the name is unknown.
+    """
+    if cell not in CELLS:
+        raise ValueError(f"there is no cell {cell!r}; the cells are {', '.join(sorted(CELLS))}")
+    if layers < 1 or units < 1:
+        raise ValueError(f"a stack needs at least one layer and one unit, not {layers} layers of {units} units")
+    cells = [CELLS[cell](units, layer, layers, name=f"cell_{layer}", dtype=dtype) for layer in range(layers)]
+    return CellStack(cells, name="stack", dtype=dtype)

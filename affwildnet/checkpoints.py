@@ -1,0 +1,92 @@
+"""Checkpoints of a model folder: listing, restoring whole or in part, and keeping the best."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from affwildnet.model_folder import ModelFolder
+from tfrecords.errors import InputError
+from tfrecords.workspace import read_json, write_json
+
+
+def list_checkpoints(folder: ModelFolder) -> dict[int, str]:
+    """Step -> prefix of every complete checkpoint, in the order of steps."""
+    state = tf.train.get_checkpoint_state(str(folder.checkpoints))
+    prefixes = list(state.all_model_checkpoint_paths) if state else []
+    found = {checkpoint_step(prefix): prefix for prefix in prefixes if Path(prefix + ".index").exists()}
+    return dict(sorted(found.items()))
+
+
+def checkpoint_step(prefix: str) -> int:
+    return int(prefix.rsplit("-", 1)[1])
+
+
+def choose_checkpoint(folder: ModelFolder, which: str) -> str:
+    """The prefix of checkpoint `which`: ``latest``, a step, or ``valence``, ``arousal``, ``total`` for the best.
+
+    Raises:
+      InputError: there is no such checkpoint.
+    """
+    found = list_checkpoints(folder)
+    if which == "latest" and found:
+        return list(found.values())[-1]
+    if which.isdigit() and int(which) in found:
+        return found[int(which)]
+    best = read_json(folder.best) if folder.best.exists() else {}
+    if which in best:
+        return str(folder.root / best[which]["checkpoint"])
+    known = ", ".join([*map(str, found), *best]) or "none"
+    what = f"there is no checkpoint {which!r} (there are: {known})"
+    raise InputError(folder.root, what, "train and evaluate the model first, or name another checkpoint")
+
+
+def restore_model(model: tf.keras.Model, prefix: str) -> None:
+    """Fills the whole model; raises `InputError` where the checkpoint is damaged or of another model."""
+    try:
+        status = tf.train.Checkpoint(model=model).restore(prefix)
+        status.assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        what = f"the checkpoint cannot be read ({str(error).splitlines()[0]})"
+        raise InputError(prefix, what, "delete it, or use another one") from None
+
+
+def restore_part(model: tf.keras.Model, part: str, source: ModelFolder) -> str:
+    """Fills ``model.backbone``, ``model.block`` or ``model.head`` from the latest checkpoint of another folder.
+
+    Returns the prefix.
+
+    Raises:
+      InputError: there is none, or its part has other shapes.
+    """
+    prefix = choose_checkpoint(source, "latest")
+    target = tf.train.Checkpoint(model=tf.train.Checkpoint(**{part: getattr(model, part)}))
+    try:
+        target.restore(prefix).assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        what = f"its {part} does not fit this model ({str(error).splitlines()[0]})"
+        raise InputError(prefix, what, f"use a model with the same {part}") from None
+    return prefix
+
+
+def keep_best(folder: ModelFolder, name: str, prefix: str, value: float) -> bool:
+    """Copies the checkpoint to ``best/NAME`` if `value` is higher than the best so far; returns whether it was.
+
+    ``best.json`` is written when the copy is complete, and the one it replaces goes last.
+    """
+    best = read_json(folder.best) if folder.best.exists() else {}
+    step = checkpoint_step(prefix)
+    if name in best and not value > best[name]["ccc"]:
+        return False
+    target = folder.root / "best" / name / Path(prefix).name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for part in Path(prefix).parent.glob(Path(prefix).name + ".*"):
+        shutil.copy2(part, target.parent / part.name)
+    best[name] = {"step": step, "ccc": value, "checkpoint": target.relative_to(folder.root).as_posix()}
+    write_json(folder.best, best)
+    for old in target.parent.iterdir():
+        if not old.name.startswith(target.name + "."):
+            old.unlink()
+    return True

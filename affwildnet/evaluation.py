@@ -1,0 +1,62 @@
+"""A model's CCC and MSE over a set of records, frame by frame and entry by entry."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from affwildnet.metrics import StreamingCCC
+from affwildnet.models import AffWildNet
+from tfrecords.index import RecordFile
+from tfrecords.loader import evaluation_dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class EntryPredictions:
+    """One entry's frames in order: numbers int64 (N,), predictions and labels float32 (N, outputs)."""
+
+    entry: str
+    frames: np.ndarray
+    predictions: np.ndarray
+    labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Metrics over every frame, by output and (``total``) their mean; CCC with N - 1 as the recorded runs."""
+
+    ccc: dict[str, float]
+    mse: dict[str, float]
+    frames: int
+    entries: list[EntryPredictions]
+
+
+def evaluate_model(model: AffWildNet, files: Sequence[RecordFile], sequence_length: int, batch: int = 8) -> Evaluation:
+    """Predicts every labelled frame once, in sequences that start from the zero state, and measures.
+
+    Sequences are those of the thesis, `sequence_length` records each, with the tail of every entry kept too.
+    """
+    outputs = model.options.outputs
+    streaming = StreamingCCC(len(outputs))
+    predict: Callable[[tf.Tensor], tf.Tensor] = tf.function(lambda faces: model(faces))
+    pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+    for loaded in evaluation_dataset(files, sequence_length, batch, outputs):
+        predictions, labels = predict(loaded["faces"]).numpy(), loaded["labels"].numpy()
+        streaming.update(predictions, labels, loaded["weights"].numpy())
+        for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
+            frames = files[file].frames[first : first + count]
+            pieces.setdefault(int(file), []).append((frames, predictions[row, :count], labels[row, :count]))
+    entries = []
+    for file, found in sorted(pieces.items()):
+        frames, predictions, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        entries.append(EntryPredictions(files[file].entry, frames, predictions, labels))
+    return Evaluation(
+        _by_output(outputs, streaming.ccc()), _by_output(outputs, streaming.mse()), streaming.count, entries
+    )
+
+
+def _by_output(outputs: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(outputs, values, strict=True)} | {"total": float(values.mean())}

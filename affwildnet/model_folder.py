@@ -1,0 +1,127 @@
+"""A model's folder: what the model is, what it takes, its checkpoints, and what was measured of them.
+
+| file | holds |
+| --- | --- |
+| ``model.json`` | architecture, training options, the database it saw |
+| ``input.json`` | what faces it takes (`InputSpec`) |
+| ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
+| ``training.json`` | ``running`` or ``finished``, and at which step |
+| ``evaluations.csv`` | a row an evaluated checkpoint |
+| ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
+| ``test/`` | results on the test part, predictions an entry |
+| ``events/`` | TensorBoard |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from affwildnet.input_spec import InputSpec, read_input_spec, write_input_spec
+from affwildnet.models import ModelOptions, build_model
+from tfrecords.errors import InputError
+from tfrecords.index import RecordFile
+from tfrecords.workspace import read_json, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFolder:
+    """Paths of one model."""
+
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model.json"
+
+    @property
+    def input(self) -> Path:
+        return self.root / "input.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def training(self) -> Path:
+        return self.root / "training.json"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.root / "evaluations.csv"
+
+    @property
+    def best(self) -> Path:
+        return self.root / "best.json"
+
+    def events(self, process: str) -> Path:
+        return self.root / "events" / process
+
+    def test(self, checkpoint: str) -> Path:
+        return self.root / "test" / checkpoint
+
+
+def describe_model(
+    folder: ModelFolder,
+    model: ModelOptions,
+    spec: InputSpec,
+    training: dict[str, Any],
+    database: dict[str, Any],
+) -> None:
+    """Writes ``model.json`` and ``input.json``, or checks that those of an earlier start say the same.
+
+    Raises:
+      InputError: the folder holds a model of other options (naming the first).
+    """
+    told = {"model": dataclasses.asdict(model), "training": training, "database": database}
+    if not folder.model.exists():
+        write_input_spec(folder.input, spec)
+        write_json(folder.model, told)
+        return
+    known = read_json(folder.model)
+    if read_input_spec(folder.input) != spec:
+        raise InputError(folder.input, "the model takes other faces than these records hold", "use an empty --model")
+    for part in ("model", "training"):
+        # JSON has no tuples.
+        for name, value in told[part].items():
+            value = list(value) if isinstance(value, tuple) else value
+            if known.get(part, {}).get(name) != value:
+                what = f"{name} was {known.get(part, {}).get(name)!r} when training began, and is {value!r} now"
+                raise InputError(folder.model, what, f"give --{name} as it was, or use an empty --model folder")
+
+
+def read_options(folder: ModelFolder) -> ModelOptions:
+    """The architecture from ``model.json``; raises `InputError` where the folder holds no model."""
+    if not folder.model.exists():
+        raise InputError(folder.root, "this folder holds no model", "name a folder that affwildnet.train has written")
+    value = read_json(folder.model)["model"]
+    known = {field.name for field in dataclasses.fields(ModelOptions)}
+    if set(value) - known:
+        what = f"the option {sorted(set(value) - known)[0]!r} is unknown here"
+        raise InputError(folder.model, what, "use the version of affwildnet that trained the model")
+    return ModelOptions(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items()})
+
+
+def load_model(folder: ModelFolder) -> tuple[tf.keras.Model, InputSpec]:
+    """The folder's model with initial weights, and what it takes; `checkpoints.restore_model` fills it."""
+    options = read_options(folder)
+    spec = read_input_spec(folder.input)
+    return build_model(options, spec), spec
+
+
+def check_records(files: list[RecordFile], spec: InputSpec, folder: ModelFolder) -> None:
+    """Raises `InputError` where records hold faces that the model's ``input.json`` does not describe."""
+    for file in files:
+        for name in ("size", "resize", "crop_margin", "frame_rate"):
+            given, wanted = getattr(file.sidecar, name), getattr(spec, name)
+            if given != wanted:
+                what = f"its faces have {name} {given!r}, but {folder.input} asks for {wanted!r}"
+                raise InputError(file.path, what, "build the workspace again with fitting options")
+
+
+def is_synthetic(folder: ModelFolder) -> bool:
+    """Whether the model was trained on drawn faces, so that its values say nothing about people."""
+    return bool(read_json(folder.model).get("database", {}).get("synthetic", False))

@@ -1,0 +1,82 @@
+"""A trained model as plain TensorFlow functions: what is exported, and what `predict` runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from affwildnet.checkpoints import choose_checkpoint, restore_model
+from affwildnet.input_spec import InputSpec, read_input_spec
+from affwildnet.model_folder import ModelFolder, is_synthetic, load_model, read_options
+from affwildnet.models import AffWildNet
+from tfrecords.errors import InputError
+
+
+class ServedModel(tf.Module):
+    """Two signatures over one model; faces are uint8 RGB (B, T, S, S, 3) as ``input.json`` describes them.
+
+    ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state.
+    ``step(faces, state)`` -> ``values`` and ``state`` float32 (B, W) for the next piece; zeros begin a sequence.
+    """
+
+    def __init__(self, model: AffWildNet) -> None:
+        super().__init__(name="served")
+        self.model = model
+        size = model.face_spec.size
+        self.widths: list[int] = [] if model.block is None else list(model.block.state_size)
+        faces = tf.TensorSpec((None, None, size, size, 3), tf.uint8, name="faces")
+        state = tf.TensorSpec((None, sum(self.widths)), tf.float32, name="state")
+        self.sequences = tf.function(self._sequences, input_signature=[faces])
+        self.step = tf.function(self._step, input_signature=[faces, state])
+
+    def _sequences(self, faces: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"values": self.model(faces)}
+
+    def _step(self, faces: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        values, states = self.model.run(faces, tf.split(state, self.widths, axis=1) if self.widths else [])
+        return {"values": values, "state": tf.concat(states, axis=1) if states else state}
+
+
+class LoadedModel:
+    """A model ready to predict, from a model folder or an exported SavedModel.
+
+    Attributes: `spec` (what it takes), `outputs` (names), `synthetic`, `state_width`.
+    """
+
+    def __init__(self, step: Any, state_width: int, spec: InputSpec, outputs: tuple[str, ...], synthetic: bool) -> None:
+        self._step = step
+        self.state_width = state_width
+        self.spec = spec
+        self.outputs = outputs
+        self.synthetic = synthetic
+
+    def step(self, faces: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Values (B, T, outputs) and the next state of a piece of B sequences (see `ServedModel`)."""
+        result = self._step(faces=faces, state=state)
+        return result["values"], result["state"]
+
+
+def open_model(path: Path, checkpoint: str) -> LoadedModel:
+    """Loads an exported SavedModel, or `checkpoint` of a model folder.
+
+    Raises:
+      InputError: the folder is neither.
+    """
+    folder = ModelFolder(path)
+    if (path / "saved_model.pb").exists():
+        loaded = tf.saved_model.load(str(path))
+        step = loaded.signatures["step"]
+        # Only the returned object keeps the variables alive; the signature alone holds weak references.
+        step.owner = loaded
+        width = step.structured_input_signature[1]["state"].shape[1]
+        outputs = read_options(folder).outputs
+        return LoadedModel(step, width, read_input_spec(folder.input), outputs, is_synthetic(folder))
+    if not folder.model.exists():
+        what = "this is neither a model folder nor an exported model"
+        raise InputError(path, what, "name a folder that affwildnet.train or affwildnet.export has written")
+    model, spec = load_model(folder)
+    restore_model(model, choose_checkpoint(folder, checkpoint))
+    served = ServedModel(model)
+    return LoadedModel(served.step, sum(served.widths), spec, model.options.outputs, is_synthetic(folder))

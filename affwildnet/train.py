@@ -1,0 +1,205 @@
+"""Trains a model on a workspace: ``python -m affwildnet.train --workspace=W --model=DIR``.
+
+Run ``python -m affwildnet.evaluate`` with the same folders beside it. A folder that holds a checkpoint is resumed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from affwildnet.cases import CASES, trained_variables
+from affwildnet.checkpoints import restore_part
+from affwildnet.devices import use_device
+from affwildnet.input_spec import COLOUR_ORDERS, InputSpec
+from affwildnet.losses import affect_loss
+from affwildnet.model_folder import ModelFolder, describe_model
+from affwildnet.models import AffWildNet, ModelOptions, build_model
+from tfrecords import options
+from tfrecords.errors import InputError
+from tfrecords.index import RecordFile, open_partition
+from tfrecords.loader import Batch, training_dataset
+from tfrecords.options import option
+from tfrecords.sequences import GAP_FACTOR
+from tfrecords.workspace import Workspace, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """What shapes the training; a resumed run must have the same."""
+
+    case: str = option("2", "thesis's case: 0 trains RNN and FC on a frozen CNN, 2 everything", choices=sorted(CASES))
+    batch: int = option(2, "sequences a batch")
+    sequence_length: int = option(80, "frames a sequence")
+    gap_factor: float = option(GAP_FACTOR, "drop a sequence whose frames span this many times its length or more")
+    loss: str = option("ccc", "1 - CCC or the mean squared error", choices=("ccc", "mse"))
+    learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's")
+    seed: int = option(1, "seed of weights and order")
+    colour_order: str = option("bgr", "order in which the network sees the colours; the thesis's is bgr", COLOUR_ORDERS)
+    cnn_from: str = option("", "model folder whose latest checkpoint gives the CNN's initial weights")
+    rnn_from: str = option("", "model folder whose latest checkpoint gives the RNN's initial weights")
+    shuffle_labels: bool = option(False, "deal the labels out at random: a control that must learn nothing")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainRun:
+    """Where and how long to train; may differ from start to start."""
+
+    workspace: str = option("", "workspace folder")
+    model: str = option("", "model folder, made if it does not exist, resumed if it holds a checkpoint")
+    steps: int = option(0, "stop after this step; 0 trains until stopped")
+    checkpoint_seconds: float = option(900.0, "seconds between checkpoints; 0 for none by time")
+    checkpoint_steps: int = option(0, "steps between checkpoints; 0 for none by steps")
+    keep_checkpoints: int = option(10000, "checkpoints that are kept; the thesis kept all")
+    log_steps: int = option(50, "steps between TensorBoard summaries")
+    gpu: int = option(0, "GPU of this process, -1 for the CPU")
+
+
+def train(
+    folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
+) -> int:
+    """Trains up to ``run.steps`` from the last checkpoint or the start; returns the last step.
+
+    Raises:
+      InputError: the records or the folder do not fit the options, or the loss is not finite (naming the frames).
+    """
+    files = open_partition(workspace, "train")
+    spec = input_spec_of(files[0], chosen.colour_order)
+    describe_model(folder, model_options, spec, dataclasses.asdict(chosen), workspace.database_facts())
+    tf.keras.utils.set_random_seed(chosen.seed)
+    model = build_model(model_options, spec)
+    case = CASES[chosen.case]
+    variables = trained_variables(model, case)
+    optimizer = tf.keras.optimizers.Adam(chosen.learning_rate or case.learning_rate, epsilon=1e-8)
+    optimizer.build(variables)
+    step = tf.Variable(0, dtype=tf.int64, name="step")
+    saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
+    manager = tf.train.CheckpointManager(
+        saved, str(folder.checkpoints), max_to_keep=run.keep_checkpoints, step_counter=step
+    )
+    if manager.latest_checkpoint:
+        saved.restore(manager.latest_checkpoint).assert_consumed()
+        print(f"resumed at step {int(step)} from {manager.latest_checkpoint}")
+    else:
+        initialise(model, chosen)
+    write_json(folder.training, {"state": "running", "step": int(step)})
+    data = training_dataset(
+        files,
+        chosen.sequence_length,
+        chosen.batch,
+        chosen.seed,
+        model_options.outputs,
+        first_step=int(step),
+        gap_factor=chosen.gap_factor,
+        shuffle_labels=chosen.shuffle_labels,
+    )
+    train_step = make_train_step(model, variables, optimizer, chosen.loss)
+    _loop(folder, data, run, chosen.loss, step, train_step, manager)
+    write_json(folder.training, {"state": "finished", "step": int(step)})
+    return int(step)
+
+
+def input_spec_of(file: RecordFile, colour_order: str) -> InputSpec:
+    """What a model takes that learns from records like `file`."""
+    made = file.sidecar
+    return InputSpec(
+        size=made.size,
+        resize=made.resize,
+        crop_margin=made.crop_margin,
+        frame_rate=made.frame_rate,
+        colour_order=colour_order,
+    )
+
+
+def initialise(model: tf.keras.Model, chosen: TrainOptions) -> None:
+    """Fills CNN and RNN from other models' checkpoints where the options name them."""
+    for part, source in (("backbone", chosen.cnn_from), ("block", chosen.rnn_from)):
+        if source:
+            print(f"{part} from {restore_part(model, part, ModelFolder(Path(source)))}")
+
+
+def make_train_step(
+    model: AffWildNet, variables: list[tf.Variable], optimizer: tf.keras.optimizers.Optimizer, loss: str
+) -> Callable[[Batch], dict[str, tf.Tensor]]:
+    """A compiled step: batch -> losses float32 scalars (``total``, then one for each output), weights updated."""
+
+    @tf.function
+    def train_step(batch: Batch) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            predictions = model(batch["faces"], training=True)
+            losses = affect_loss(batch["labels"], predictions, batch["weights"], loss, model.options.outputs)
+        gradients = tape.gradient(losses["total"], variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return losses
+
+    return train_step
+
+
+def _loop(
+    folder: ModelFolder,
+    data: tf.data.Dataset,
+    run: TrainRun,
+    loss: str,
+    step: tf.Variable,
+    train_step: Callable[[Batch], dict[str, tf.Tensor]],
+    manager: tf.train.CheckpointManager,
+) -> None:
+    """Steps, summaries and checkpoints until ``run.steps``."""
+    writer = tf.summary.create_file_writer(str(folder.events("train")))
+    saved_at = time.monotonic()
+    bar = tqdm(initial=int(step), total=run.steps or None, unit="step", desc="train", mininterval=1)
+    with writer.as_default(), bar:
+        for batch in data:
+            if run.steps and int(step) >= run.steps:
+                break
+            losses = train_step(batch)
+            total = float(losses["total"])
+            if not math.isfinite(total):
+                names = sorted({value.decode() for value in batch["names"].numpy().ravel()})
+                what = f"the loss of step {int(step) + 1} is {total} (frames {names[0]} to {names[-1]})"
+                raise InputError(folder.root, what, "lower --learning_rate, or look for constant labels there")
+            step.assign_add(1)
+            bar.update()
+            if int(step) % run.log_steps == 0:
+                _summarise(losses, loss, step)
+                rate = (bar.format_dict["rate"] or 0) * tf.size(batch["weights"]).numpy()
+                bar.set_postfix(loss=f"{total:.3f}", frames_s=f"{rate:.0f}", refresh=False)
+            by_time = run.checkpoint_seconds and time.monotonic() - saved_at >= run.checkpoint_seconds
+            if by_time or (run.checkpoint_steps and int(step) % run.checkpoint_steps == 0):
+                manager.save(checkpoint_number=step)
+                saved_at = time.monotonic()
+    if not (manager.latest_checkpoint or "").endswith(f"-{int(step)}"):
+        manager.save(checkpoint_number=step)
+
+
+def _summarise(losses: Mapping[str, tf.Tensor], loss: str, step: tf.Variable) -> None:
+    """Writes the losses under the original's tags, ``losses/CCC_loss`` and ``losses/CCC_loss_valence`` …"""
+    for name, value in losses.items():
+        suffix = "" if name == "total" else f"_{name}"
+        tf.summary.scalar(f"losses/{loss.upper()}_loss{suffix}", value, step=step)
+
+
+def main(argv: list[str]) -> int:
+    run_options = options.from_flags(TrainRun)
+    if not run_options.workspace or not run_options.model:
+        raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
+    print(f"training on {use_device(run_options.gpu)}")
+    folder = ModelFolder(Path(run_options.model))
+    workspace = Workspace(Path(run_options.workspace))
+    step = train(folder, workspace, run_options, options.from_flags(ModelOptions), options.from_flags(TrainOptions))
+    print(f"step {step}, checkpoints in {folder.checkpoints}")
+    return 0
+
+
+def run() -> None:
+    options.run_main(main, TrainRun, TrainOptions, ModelOptions)
+
+
+if __name__ == "__main__":
+    run()
