@@ -15,6 +15,8 @@ import types
 import warnings
 from collections.abc import Sequence
 
+from affwildnet.keras_check import require_keras_2
+
 # Modules that moved between the Keras that the packages were written for and tf-keras.
 _MOVED = {
     "keras.engine": "tf_keras.src.engine",
@@ -31,14 +33,7 @@ def install_keras_aliases() -> None:
     Raises:
       RuntimeError: TensorFlow runs with Keras 3, or Keras 3 has been imported already.
     """
-    import tensorflow as tf
-
-    # tf.keras of tf-keras has no __version__, so ask where its classes come from.
-    if not tf.keras.Model.__module__.startswith("tf_keras."):
-        raise RuntimeError(
-            "tf.keras is Keras 3 and AffWildNet needs Keras 2: install tf-keras and set TF_USE_LEGACY_KERAS=1 "
-            "before TensorFlow is imported"
-        )
+    require_keras_2()
     if any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):
         return
     loaded = sys.modules.get("keras")

@@ -2,8 +2,8 @@
 
 Constant input. The CCC's denominator ``s_x² + s_y² + (x̄ - ȳ)²`` has no epsilon, and constants give exactly this:
 one of the two constant: 0; both constant and different: 0; both constant and equal: 0/0 = NaN, for agreement between
-two constants is undefined. Training stops at a loss that is not finite, so such a batch (labels that never move, matched to
-the last bit) is seen rather than scored.
+two constants is undefined. Training stops at a loss that is not finite, so such a batch (labels that never move,
+matched to the last bit) is seen rather than scored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `predict` leaves beside each other for a video: a CSV, a plot of the curves, and the video with values drawn in."""
+"""What `predict` leaves of a video: a CSV, a plot of the curves, and the video with boxes and values drawn in."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def write_overlay(
         stream = None
         for number, picture in enumerate(_even_frames(video, frame_rate), start=1):
             if stream is None:
-                stream = container.add_stream("libx264", rate=round(frame_rate), options={"crf": "20", "preset": "veryfast"})
+                stream = container.add_stream(
+                    "libx264", rate=round(frame_rate), options={"crf": "20", "preset": "veryfast"}
+                )
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = "yuv420p"
             for row in by_frame.get(number, []):

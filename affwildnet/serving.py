@@ -23,20 +23,25 @@ class ServedModel(tf.Module):
 
     def __init__(self, model: AffWildNet) -> None:
         super().__init__(name="served")
-        self.model = model
+        # The variables and not the model: with it Keras would save its classes, which a plain TensorFlow cannot load.
+        self.weights = list(model.variables)
         size = model.face_spec.size
-        self.widths: list[int] = [] if model.block is None else list(model.block.state_size)
-        faces = tf.TensorSpec((None, None, size, size, 3), tf.uint8, name="faces")
-        state = tf.TensorSpec((None, sum(self.widths)), tf.float32, name="state")
-        self.sequences = tf.function(self._sequences, input_signature=[faces])
-        self.step = tf.function(self._step, input_signature=[faces, state])
+        widths = [] if model.block is None else list(model.block.state_size)
+        self.state_width = sum(widths)
+        faces_like = tf.TensorSpec((None, None, size, size, 3), tf.uint8, name="faces")
+        state_like = tf.TensorSpec((None, self.state_width), tf.float32, name="state")
 
-    def _sequences(self, faces: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"values": self.model(faces)}
+        @tf.function(input_signature=[faces_like])
+        def sequences(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"values": model(faces)}
 
-    def _step(self, faces: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        values, states = self.model.run(faces, tf.split(state, self.widths, axis=1) if self.widths else [])
-        return {"values": values, "state": tf.concat(states, axis=1) if states else state}
+        @tf.function(input_signature=[faces_like, state_like])
+        def step(faces: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+            values, states = model.run(faces, tf.split(state, widths, axis=1) if widths else [])
+            return {"values": values, "state": tf.concat(states, axis=1) if states else state}
+
+        self.sequences = sequences
+        self.step = step
 
 
 class LoadedModel:
@@ -79,4 +84,4 @@ def open_model(path: Path, checkpoint: str) -> LoadedModel:
     model, spec = load_model(folder)
     restore_model(model, choose_checkpoint(folder, checkpoint))
     served = ServedModel(model)
-    return LoadedModel(served.step, sum(served.widths), spec, model.options.outputs, is_synthetic(folder))
+    return LoadedModel(served.step, served.state_width, spec, model.options.outputs, is_synthetic(folder))

@@ -80,7 +80,7 @@ def write_predictions(path: Path, entry: EntryPredictions, outputs: tuple[str, .
     columns = ["frame", *(column for name in outputs for column in (name, f"{name}_label"))]
     rows = []
     for frame, predicted, label in zip(entry.frames, entry.predictions, entry.labels, strict=True):
-        row = {"frame": int(frame)}
+        row: dict[str, object] = {"frame": int(frame)}
         for index, name in enumerate(outputs):
             row |= {name: f"{predicted[index]:.5f}", f"{name}_label": f"{label[index]:.3f}"}
         rows.append(row)

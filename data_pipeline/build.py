@@ -52,7 +52,10 @@ class BuildResult:
 
 
 def build(
-    workspace: Workspace, chosen: BuildOptions, names: Sequence[str] = ORDER, stage_options: dict[str, Any] | None = None
+    workspace: Workspace,
+    chosen: BuildOptions,
+    names: Sequence[str] = ORDER,
+    stage_options: dict[str, Any] | None = None,
 ) -> BuildResult:
     """Runs the stages `names` on the manifest's clips; `stage_options` (name -> dataclass) replace defaults.
 
@@ -64,8 +67,8 @@ def build(
     seconds: dict[str, float] = {}
     failed: list[Outcome] = []
     parts: dict[str, int] = {}
-    for block in (ORDER[:5], ORDER[5:6], ORDER[6:]):
-        block = [name for name in block if name in names]
+    for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
+        block = [name for name in stretch if name in names]
         if block == ["partition"]:
             start = time.monotonic()
             if any(workspace.labels(entry).exists() for row in rows for entry in row.entries()):
@@ -130,7 +133,7 @@ def _option_classes() -> dict[str, type]:
 
 
 def _all_options() -> dict[str, Any]:
-    defined = {}
+    defined: dict[str, Any] = {}
     for name, options_class in _option_classes().items():
         if all(options.flag_name(field) in flags.FLAGS for field in dataclasses.fields(options_class)):
             defined[name] = options.from_flags(options_class)

@@ -17,11 +17,15 @@ from tfrecords.errors import InputError
 FRAME_RATE = 30
 
 
-# One frame for each 1/30 s from the first frame on; the transcoder and the reader below use the same filter, so that a
-# video is cut into the same frames whether it goes through the database or straight into a prediction.
-def fps_filter(frame_rate: float = FRAME_RATE) -> dict[str, float]:
-    """Arguments of ffmpeg's filter ``fps``."""
-    return {"fps": frame_rate, "start_time": 0}
+def at_frame_rate(
+    video: ffmpeg.nodes.FilterableStream, frame_rate: float = FRAME_RATE
+) -> ffmpeg.nodes.FilterableStream:
+    """The ffmpeg stream `video` with one frame for each 1 / `frame_rate` s from its own first frame on.
+
+    The transcoder and `video_frames` share it, so that a video is cut into the same frames whether it goes through the
+    database or straight into a prediction.
+    """
+    return video.filter("setpts", "PTS-STARTPTS").filter("fps", frame_rate)
 
 
 def ffmpeg_binary() -> str:
@@ -56,8 +60,7 @@ def video_frames(path: Path, frame_rate: float = FRAME_RATE) -> Iterator[np.ndar
     """
     probe(path)
     read = (
-        ffmpeg.input(str(path))
-        .video.filter("fps", **fps_filter(frame_rate))
+        at_frame_rate(ffmpeg.input(str(path)).video, frame_rate)
         .output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", strict=-1)
         .global_args("-nostdin", "-v", "error")
     )
@@ -66,7 +69,7 @@ def video_frames(path: Path, frame_rate: float = FRAME_RATE) -> Iterator[np.ndar
     # PyAV reads ffmpeg's pipe, which carries the size of the upright picture in its header.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
-            with av.open(process.stdout, format="yuv4mpegpipe") as container:
+            with av.open(process.stdout, mode="r", format="yuv4mpegpipe") as container:
                 for frame in container.decode(video=0):
                     frames += 1
                     yield frame.to_ndarray(format="rgb24")

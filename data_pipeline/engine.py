@@ -115,5 +115,3 @@ def _write_failures(workspace: Workspace, outcomes: Sequence[Outcome]) -> None:
         write_csv(workspace.failures, FAILURE_COLUMNS, rows)
     else:
         workspace.failures.unlink(missing_ok=True)
-
-

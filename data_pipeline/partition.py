@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -24,7 +25,9 @@ COLUMNS = ("entry", "clip", "subject", "partition", "frames", "valence", "arousa
 class PartitionOptions:
     """How large the parts shall be."""
 
-    shares: tuple[str, ...] = option(("0.64", "0.16", "0.20"), "shares of train, validation and test (thesis: 64/16/20)")
+    shares: tuple[str, ...] = option(
+        ("0.64", "0.16", "0.20"), "shares of train, validation and test (thesis: 64/16/20)"
+    )
 
 
 def partition_database(workspace: Workspace, rows: Sequence[ManifestRow], options: PartitionOptions) -> dict[str, int]:
@@ -34,7 +37,7 @@ def partition_database(workspace: Workspace, rows: Sequence[ManifestRow], option
       InputError: a labelled entry has no subject (naming the manifest's line), nothing is labelled, or bad shares.
     """
     shares = _read_shares(options.shares)
-    entries = []
+    entries: list[dict[str, Any]] = []
     for row in rows:
         for person, entry in enumerate(row.entries()):
             if not workspace.labels(entry).exists():

@@ -12,7 +12,11 @@ from tfrecords.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class VideoFacts:
-    """Facts from a video's headers; `frames` is 0 where the container does not say, `seconds` the declared length."""
+    """Facts from a video's headers.
+
+    `frames` is 0 where the container does not say; `seconds` is the picture's declared length, and `start` how long
+    after the file's beginning (its sound's, say) the picture begins.
+    """
 
     container: str
     codec: str
@@ -21,6 +25,7 @@ class VideoFacts:
     frame_rate: float
     frames: int
     seconds: float
+    start: float
     has_audio: bool
 
 
@@ -45,11 +50,18 @@ def probe(path: Path) -> VideoFacts:
                 frame_rate=float(stream.average_rate or stream.base_rate or 0),
                 frames=stream.frames,
                 seconds=_declared_seconds(container, stream),
+                start=_start_seconds(container, stream),
                 has_audio=bool(container.streams.audio),
             )
     except av.error.FFmpegError as error:
         what = f"this is no readable video ({error.strerror})"
         raise InputError(path, what, "fetch it again, or replace it with a whole video file") from None
+
+
+def _start_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    if stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return max(0.0, float(stream.start_time * stream.time_base) - (container.start_time or 0) / av.time_base)
 
 
 def _declared_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:

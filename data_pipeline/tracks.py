@@ -58,7 +58,11 @@ class _Follower(Generic[Payload]):
 
     def _assign(self, faces: list[tuple[Face, Payload]]) -> list[tuple[Track, Face, Payload]]:
         """Gives each face to the open track that it overlaps most, the best pairs first, or opens one."""
-        pairs = [(box_overlap(track.last, face), t, f) for t, track in enumerate(self.open) for f, (face, _) in enumerate(faces)]
+        pairs = [
+            (box_overlap(track.last, face), t, f)
+            for t, track in enumerate(self.open)
+            for f, (face, _) in enumerate(faces)
+        ]
         owner: dict[int, Track] = {}
         taken: set[int] = set()
         for overlap, t, f in sorted(pairs, reverse=True):
@@ -84,4 +88,6 @@ class _Follower(Generic[Payload]):
 
 
 def _counting(held: list[tuple[Track, Face, Payload]]) -> list[tuple[int, Face, Payload]]:
-    return sorted(((track.number, face, payload) for track, face, payload in held if track.number), key=lambda kept: kept[0])
+    return sorted(
+        ((track.number, face, payload) for track, face, payload in held if track.number), key=lambda kept: kept[0]
+    )

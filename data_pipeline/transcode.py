@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from data_pipeline.decode import FRAME_RATE, ffmpeg_binary, fps_filter
+from data_pipeline.decode import FRAME_RATE, at_frame_rate, ffmpeg_binary
 from data_pipeline.probe import VideoFacts, probe
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -30,8 +30,11 @@ def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts
     """
     declared = probe(source)
     read = ffmpeg.input(str(source))
-    picture = read.video.filter("fps", **fps_filter()).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
-    streams = [picture, read["a:0"]] if declared.has_audio else [picture]
+    streams = [at_frame_rate(read.video).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")]
+    if declared.has_audio:
+        # The clip begins with its first picture, so what sounds before that goes and the rest moves along.
+        sound = read["a:0"].filter("atrim", start=declared.start)
+        streams.append(sound.filter("asetpts", f"PTS-{declared.start}/TB"))
     with atomic_path(clip) as temporary:
         write = (
             ffmpeg.output(

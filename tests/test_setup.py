@@ -81,7 +81,8 @@ def test_supported_versions_pass(version: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("python", OLD_PYTHONS, ids=str)
 def test_old_pythons_run_setup_to_the_one_sentence(python: Path) -> None:
-    result = subprocess.run([python, "setup.py", "install"], cwd=ROOT, capture_output=True, text=True)
+    # Python 2 would leave its compiled file beside the source.
+    result = subprocess.run([python, "-B", "setup.py", "install"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("error: AffWildNet needs Python 3.11 to 3.13")
     assert result.stderr.count("\n") == 1
@@ -99,7 +100,10 @@ def test_make_with_an_old_python_ends_with_the_one_sentence(python: Path, tmp_pa
 
 def test_make_with_a_python_that_does_not_run_says_so(tmp_path: Path) -> None:
     result = subprocess.run(
-        ["make", "setup", "PYTHON=no-such-python", f"VENV={tmp_path / 'venv'}"], cwd=ROOT, capture_output=True, text=True
+        ["make", "setup", "PYTHON=no-such-python", f"VENV={tmp_path / 'venv'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert result.returncode != 0
     assert "error: PYTHON=no-such-python does not run" in result.stderr

@@ -20,7 +20,6 @@ from tfrecords.options import option
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
 from tfrecords.workspace import Workspace, atomic_path, read_csv
 
-
 RESIZE = "cubic"  # the original's rule
 
 

@@ -36,7 +36,7 @@ def write_detections(path: Path, rows: list[dict[str, Any]], facts: dict[str, An
 
 
 def read_detections(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows (``landmarks`` as float32 (K, 2)) and the facts; raises `InputError` where the file is missing or bad."""
+    """The rows (``landmarks`` float32 (K, 2)) and the facts; raises `InputError` where the file is missing or bad."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid):

@@ -45,7 +45,9 @@ def open_partition(workspace: Workspace, partition: str) -> list[RecordFile]:
     if not entries:
         what = f"no entry is in the part {partition!r}"
         raise InputError(workspace.partition, what, "use a part that has entries, or partition a larger database")
-    files = [open_record(workspace.record(entry)) for entry in tqdm(entries, desc=partition, disable=len(entries) < 500)]
+    files = [
+        open_record(workspace.record(entry)) for entry in tqdm(entries, desc=partition, disable=len(entries) < 500)
+    ]
     files = [file for file in files if len(file.frames)]
     if not files:
         raise InputError(workspace.partition, f"the part {partition!r} has no labelled frame", "check its labels")
