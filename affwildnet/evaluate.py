@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from affwildnet.checkpoints import checkpoint_step, keep_best, list_checkpoints, restore_model
 from affwildnet.devices import use_device
-from affwildnet.evaluation import Evaluation, evaluate_model
+from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
 from affwildnet.model_folder import ModelFolder, check_records, load_model
 from tfrecords import options
 from tfrecords.errors import InputError
@@ -45,6 +45,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
     while not (folder.model.exists() and list_checkpoints(folder)):
         time.sleep(chosen.poll_seconds)
     model, spec = load_model(folder)
+    predict = compile_model(model)
     files = open_partition(workspace, chosen.partition)
     check_records(files, spec, folder)
     length = read_json(folder.model)["training"]["sequence_length"]
@@ -65,7 +66,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
                 print(f"warning: {error}")
                 damaged.add(step)
                 continue
-            evaluation = evaluate_model(model, files, length, chosen.batch)
+            evaluation = evaluate_model(predict, model.options.outputs, files, length, chosen.batch)
             _summarise(writer, evaluation, step)
             rows.append(_row(prefix, evaluation, time.monotonic() - start))
             write_csv(folder.evaluations, list(rows[0]), rows)

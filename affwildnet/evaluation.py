@@ -34,14 +34,24 @@ class Evaluation:
     entries: list[EntryPredictions]
 
 
-def evaluate_model(model: AffWildNet, files: Sequence[RecordFile], sequence_length: int, batch: int = 8) -> Evaluation:
+Predict = Callable[[tf.Tensor], tf.Tensor]
+
+
+def compile_model(model: AffWildNet) -> Predict:
+    """The model as one compiled function of faces (B, T, S, S, 3), for any B and T; make it once a model."""
+    size = model.face_spec.size
+    faces = tf.TensorSpec((None, None, size, size, 3), tf.uint8)
+    return tf.function(lambda pictures: model(pictures), input_signature=[faces])
+
+
+def evaluate_model(
+    predict: Predict, outputs: Sequence[str], files: Sequence[RecordFile], sequence_length: int, batch: int = 8
+) -> Evaluation:
     """Predicts every labelled frame once, in sequences that start from the zero state, and measures.
 
     Sequences are those of the thesis, `sequence_length` records each, with the tail of every entry kept too.
     """
-    outputs = model.options.outputs
     streaming = StreamingCCC(len(outputs))
-    predict: Callable[[tf.Tensor], tf.Tensor] = tf.function(lambda faces: model(faces))
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for loaded in evaluation_dataset(files, sequence_length, batch, outputs):
         predictions, labels = predict(loaded["faces"]).numpy(), loaded["labels"].numpy()

@@ -41,7 +41,7 @@ Load it in plain TensorFlow: `model = tf.saved_model.load(FOLDER)`.
 | signature | takes | gives |
 | --- | --- | --- |
 | `sequences` | `faces` uint8 RGB (B, T, {size}, {size}, 3) | `values` float32 (B, T, {count}): {outputs} |
-| `step` | `faces` as above, `state` float32 (B, {width}), zeros at the start of a video | `values`, and the next `state` |
+| `step` | `faces` as above, `state` float32 (B, {width}), zeros at a video's start | `values`, and the next `state` |
 
 Faces are consecutive frames of one person at {rate:g} FPS, cropped and resized as `input.json` says; colours and
 normalisation are done inside. Values are meant to lie in [-1, 1] and are not clipped. B and T are free.

@@ -97,12 +97,13 @@ def read_options(folder: ModelFolder) -> ModelOptions:
     """The architecture from ``model.json``; raises `InputError` where the folder holds no model."""
     if not folder.model.exists():
         raise InputError(folder.root, "this folder holds no model", "name a folder that affwildnet.train has written")
-    value = read_json(folder.model)["model"]
+    value: dict[str, Any] = read_json(folder.model)["model"]
     known = {field.name for field in dataclasses.fields(ModelOptions)}
     if set(value) - known:
         what = f"the option {sorted(set(value) - known)[0]!r} is unknown here"
         raise InputError(folder.model, what, "use the version of affwildnet that trained the model")
-    return ModelOptions(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items()})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
+    return ModelOptions(**values)
 
 
 def load_model(folder: ModelFolder) -> tuple[tf.keras.Model, InputSpec]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from affwildnet.checkpoints import checkpoint_step, choose_checkpoint, restore_model
 from affwildnet.devices import use_device
-from affwildnet.evaluation import EntryPredictions, Evaluation, evaluate_model
+from affwildnet.evaluation import EntryPredictions, Evaluation, compile_model, evaluate_model
 from affwildnet.metrics import StreamingCCC
 from affwildnet.model_folder import ModelFolder, check_records, is_synthetic, load_model
 from tfrecords import options
@@ -43,6 +43,7 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
       InputError: a checkpoint is not there, or the records do not fit the model.
     """
     model, spec = load_model(folder)
+    predict = compile_model(model)
     files = open_partition(workspace, chosen.partition)
     check_records(files, spec, folder)
     length = read_json(folder.model)["training"]["sequence_length"]
@@ -50,7 +51,7 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(model, files, length, chosen.batch)
+        evaluation = evaluate_model(predict, model.options.outputs, files, length, chosen.batch)
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, model.options.outputs)
         results["checkpoints"][which] = _result(prefix, evaluation, model.options.outputs)

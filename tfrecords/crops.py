@@ -37,7 +37,7 @@ def write_crops(path: Path, loose: bool = False) -> Iterator[Callable[[str, byte
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            yield lambda member, data: (temporary / member).write_bytes(data) and None
+            yield lambda member, data: _write_member(temporary / member, data)
             shutil.rmtree(folder, ignore_errors=True)
             temporary.rename(folder)
         finally:
@@ -50,6 +50,10 @@ def write_crops(path: Path, loose: bool = False) -> Iterator[Callable[[str, byte
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _write_member(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
 @contextlib.contextmanager
 def read_crops(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
     """Yields ``read(member) -> uint8 RGB (height, width, 3)`` from the ZIP `path` or the folder in its place.
@@ -60,7 +64,11 @@ def read_crops(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
     with contextlib.ExitStack() as stack:
         folder = path.with_suffix("")
         if path.exists():
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            try:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+            except zipfile.BadZipFile:
+                what = "the clip's crops are damaged"
+                raise InputError(path, what, "delete the file and run python -m data_pipeline.detect again") from None
             load: Callable[[str], bytes] = archive.read
         elif folder.is_dir():
             load = lambda member: (folder / member).read_bytes()  # noqa: E731

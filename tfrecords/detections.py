@@ -39,9 +39,10 @@ def read_detections(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows (``landmarks`` float32 (K, 2)) and the facts; raises `InputError` where the file is missing or bad."""
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid):
+        facts = json.loads((table.schema.metadata or {})[b"affwildnet"])
+    except (OSError, pa.ArrowInvalid, KeyError):
         raise InputError(path, "the detections cannot be read", "run python -m data_pipeline.detect again") from None
     rows = table.to_pylist()
     for row in rows:
         row["landmarks"] = np.array(row["landmarks"], np.float32).reshape(-1, 2)
-    return rows, json.loads(table.schema.metadata[b"affwildnet"])
+    return rows, facts

@@ -40,14 +40,14 @@ def define_flags(options_class: type, flag_values: flags.FlagValues = flags.FLAG
     """
     hints = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
-        name, text = flag_name(field), field.metadata["help"]
+        name, text, default = flag_name(field), field.metadata["help"], typing.cast(Any, field.default)
         kind = _without_none(hints[field.name])
         if field.metadata["choices"]:
-            flags.DEFINE_enum(name, field.default, field.metadata["choices"], text, flag_values=flag_values)
+            flags.DEFINE_enum(name, default, field.metadata["choices"], text, flag_values=flag_values)
         elif typing.get_origin(kind) is tuple:
-            flags.DEFINE_list(name, list(field.default), text, flag_values=flag_values)
+            flags.DEFINE_list(name, list(default), text, flag_values=flag_values)
         else:
-            _DEFINERS[kind](name, field.default, text, flag_values=flag_values)
+            _DEFINERS[kind](name, default, text, flag_values=flag_values)
 
 
 def from_flags(options_class: type[Options], flag_values: flags.FlagValues = flags.FLAGS) -> Options:

@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 640, 360
 _FRAME_RATES = (24, 25, 30, 60, 24, 25, 30, 24, 25, 30, 24, 25, 30)  # few at 60, which cost twice as much
 # Of a hundred clips with one person, roughly so many have each peculiarity.
 _ABSENCES, _OBJECTS, _EARLIER_PASSES = 8, 8, 6.5
+_SHORTEST_WITH_ABSENCE = 4.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +86,15 @@ def plan_clips(seed: int, subjects: int, two_person_clips: int, min_seconds: flo
     for number in range(count):
         people = 2 if number in pairs else 1
         fps = _FRAME_RATES[number % len(_FRAME_RATES)]
+        seconds = rng.uniform(min_seconds, max_seconds)
         clips.append(
             Clip(
                 seed=seed,
                 index=number + 1,
                 fps=fps,
-                frames=int(round(rng.uniform(min_seconds, max_seconds) * fps)),
+                frames=round(seconds * fps),
                 subjects=tuple(range(subject, subject + people)),
-                face_goes_away=number in away,
+                face_goes_away=number in away and seconds >= _SHORTEST_WITH_ABSENCE,
                 distracting_object=number in objects,
                 earlier_pass=number in earlier,
             )
@@ -174,7 +176,7 @@ def _poses(
 
 
 def _share(count: int, percent: float) -> int:
-    return int(round(count * percent / 100))
+    return round(count * percent / 100)
 
 
 def _take(numbers: Sequence[int], percent: float) -> set[int]:

@@ -153,9 +153,9 @@ def _check(options: DemoFacesOptions) -> None:
     if options.two_person_clips < 0 or options.subjects < max(1, 2 * options.two_person_clips):
         what = f"{options.subjects} subjects cannot fill {options.two_person_clips} clips of two people"
         raise InputError("--subjects", what, "ask for at least two subjects for each such clip")
-    if not 4.0 <= options.min_seconds <= options.max_seconds:
+    if not 1.0 <= options.min_seconds <= options.max_seconds:
         what = f"clips of {options.min_seconds} to {options.max_seconds} seconds cannot be made"
-        raise InputError("--min_seconds", what, "give 4 <= min_seconds <= max_seconds")
+        raise InputError("--min_seconds", what, "give 1 <= min_seconds <= max_seconds")
     if options.seed < 0:
         raise InputError("--seed", f"{options.seed} is negative", "give 0 or more")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ class Portrait:
     def eye_distance(self) -> float:
         """Pixels between the middles of the two eyes; the unit of all face movement."""
         eyes = [self.landmarks[list(corners)].mean(axis=0) for corners in ((33, 133), (362, 263))]
-        return float(np.linalg.norm(eyes[1] - eyes[0]))
+        return math.hypot(*(eyes[1] - eyes[0]).tolist())
 
 
 @functools.lru_cache(maxsize=1)

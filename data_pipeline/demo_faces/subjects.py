@@ -150,17 +150,13 @@ def _recoloured(subject: Subject) -> Array:
     parts = portrait()
     lab = cv2.cvtColor(parts.image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lightness, chroma = lab[..., :1], lab[..., 1:]
-    turn = np.array(
-        [
-            [np.cos(subject.suit_turn), -np.sin(subject.suit_turn)],
-            [np.sin(subject.suit_turn), np.cos(subject.suit_turn)],
-        ],
-        np.float32,
-    )
+    a, b = chroma[..., :1], chroma[..., 1:]
+    cos, sin = 0.8 * np.cos(subject.suit_turn), 0.8 * np.sin(subject.suit_turn)
+    suit = np.concatenate([cos * a - sin * b, sin * a + cos * b], axis=-1)
     looks = (
         (parts.skin, subject.skin_gain, chroma + array(subject.skin_shift)),
         (parts.hair, subject.hair_gain, chroma * subject.hair_saturation + array(subject.hair_shift)),
-        (parts.suit, subject.suit_gain, 0.8 * chroma @ turn.T),
+        (parts.suit, subject.suit_gain, suit),
     )
     out = array(lab.copy())
     for mask, gain, recoloured in looks:

@@ -67,7 +67,7 @@ def truth_rows(
                 "frame": number + 1,
                 "seconds": f"{seconds[number]:.4f}",
                 "person": person + 1,
-                "visible": int(in_frame and pose.opacity > 0.5),
+                "visible": int(in_frame and pose.opacity > 0.3),
                 "valence": f"{felt[person][0][number]:.4f}",
                 "arousal": f"{felt[person][1][number]:.4f}",
             }

@@ -70,9 +70,7 @@ def _logit(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def _distinct_faces(
-    points: np.ndarray, scores: np.ndarray, width: int, height: int, min_score: float
-) -> list[Face]:
+def _distinct_faces(points: np.ndarray, scores: np.ndarray, width: int, height: int, min_score: float) -> list[Face]:
     boxes = np.concatenate([points[:, 0] - points[:, 1] / 2, points[:, 1]], axis=1)
     kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), min_score, MAX_OVERLAP)
     faces = []

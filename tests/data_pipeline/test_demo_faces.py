@@ -18,12 +18,14 @@ from data_pipeline.demo_faces import (
     video,
     write_demo_database,
 )
+from data_pipeline.demo_faces.database import write_clip
 from data_pipeline.demo_faces.portrait import portrait
 from data_pipeline.demo_faces.subjects import draw_subject, shape_warp
+from data_pipeline.detectors.blazeface import load_blazeface
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
-SMALL = DemoFacesOptions(subjects=3, two_person_clips=1, min_seconds=4.0, max_seconds=4.2, workers=1)
+SMALL = DemoFacesOptions(subjects=3, two_person_clips=1, min_seconds=2.0, max_seconds=2.2, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,35 @@ def test_annotations_follow_the_truth_at_irregular_ascending_stamps(database):
                 assert np.all(values == values.astype(int)) and np.abs(values).max() <= 1000
                 expected = np.interp(stamps, seconds, [1000 * float(line[dimension]) for line in own])
                 assert np.abs(values - expected).mean() < 10
+
+
+def test_earlier_pass_is_kept_beside_and_is_noisier(tmp_path):
+    clip = clips.Clip(seed=1, index=7, fps=24, frames=48, subjects=(7,), earlier_pass=True)
+    write_clip(tmp_path, clip)
+    folder = Workspace(tmp_path).annotations / "demo" / clip.name
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "arousal.1.txt", "arousal.txt", "valence.1.txt", "valence.txt",
+    ]  # fmt: skip
+    truth = _rows(tmp_path / "truth" / f"{clip.name}.csv")
+    errors = []
+    for name in ("valence.txt", "valence.1.txt"):
+        stamps, values = np.array([line.split() for line in (folder / name).read_text().splitlines()], float).T
+        curve = np.interp(stamps, *np.array([(float(r["seconds"]), 1000 * float(r["valence"])) for r in truth]).T)
+        errors.append(np.abs(values - curve).mean())
+    assert errors[0] < 15 and errors[1] > 3 * errors[0]
+
+
+def test_true_box_holds_the_face_that_blazeface_finds():
+    detect = load_blazeface(0.5)
+    doll = puppet.make_puppet(draw_subject(1, 3), 1.3)
+    for valence, arousal in ((-1, -1), (0, 0), (1, 1)):
+        levels, pose = expression.action_levels(valence, arousal), puppet.Pose(300, 160, angle=0.05, yaw=1.0)
+        frame = puppet.draw(np.full((360, 640, 3), 110, np.uint8), doll, levels, pose)[0]
+        faces = detect(frame)
+        x, y, width, height = puppet.face_box(doll, levels, pose)
+        assert len(faces) == 1
+        assert abs(faces[0].x + faces[0].width / 2 - (x + width / 2)) < 0.15 * width
+        assert abs(faces[0].y + faces[0].height / 2 - (y + height / 2)) < 0.2 * height
 
 
 def test_first_person_stands_further_left(database):
