@@ -1,13 +1,26 @@
 """Settings that hold for all tests."""
 
+from __future__ import annotations
+
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before anything imports TensorFlow: see tfrecords/__init__.py.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tfrecords.workspace import Workspace
+
+# The machine may be busy with other work; how long an example takes says nothing.
+settings.register_profile("affwildnet", deadline=None, max_examples=50)
+settings.load_profile("affwildnet")
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR", Path(__file__).parent / "data" / "golden"))
 
@@ -23,3 +36,57 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "golden_cell_file" in metafunc.fixturenames:
         files = sorted(GOLDEN_DIR.glob("*_T*_attn*.npz"))
         metafunc.parametrize("golden_cell_file", files, ids=[file.stem for file in files])
+
+
+MEDIA_DIR = Path(__file__).parents[2] / "shared" / "media"
+
+
+@pytest.fixture(scope="session")
+def media() -> Callable[[str], Path]:
+    """``media(name)`` is the real clip or picture of that name beside the project; the test skips where it is absent."""
+
+    def find(name: str) -> Path:
+        path = MEDIA_DIR / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in {MEDIA_DIR}: real clips are no part of the project")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def make_video() -> Callable[..., Path]:
+    """``make_video(path, seconds, rate, size, *output_arguments)`` draws ffmpeg's test picture with a tone."""
+    import imageio_ffmpeg
+
+    def make(path: Path, seconds: float = 1.0, rate: float = 30, size: str = "64x48", *arguments: str) -> Path:
+        picture = ("-f", "lavfi", "-i", f"testsrc=duration={seconds}:rate={rate}:size={size}")
+        sound = ("-f", "lavfi", "-i", f"sine=duration={seconds}")
+        codec = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p")
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *picture, *sound, *codec, *arguments, str(path)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Three drawn clips of 4 s with four people, built up to records; one entry or two a part. Do not change it."""
+    from data_pipeline.demo_faces import DemoFacesOptions, write_demo_database
+    from data_pipeline.engine import process_clip
+    from data_pipeline.manifest import read_manifest
+    from data_pipeline.partition import PartitionOptions, partition_database
+    from data_pipeline.stages import STAGES
+    from tfrecords.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    options = DemoFacesOptions(subjects=4, two_person_clips=1, min_seconds=4.0, max_seconds=4.0, workers=1)
+    write_demo_database(workspace, options)
+    rows = read_manifest(workspace)
+    stages = {name: stage.options() for name, stage in STAGES.items()}
+    for row in rows:
+        outcome = process_clip(workspace, row, stages)
+        assert not outcome.reason, outcome
+    partition_database(workspace, rows, PartitionOptions(("0.5", "0.25", "0.25")))
+    return workspace
