@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def keep_best(folder: ModelFolder, name: str, prefix: str, value: float) -> bool
     """
     best = read_json(folder.best) if folder.best.exists() else {}
     step = checkpoint_step(prefix)
-    if name in best and not value > best[name]["ccc"]:
+    # A CCC that is not defined (constant labels) is never the best: nothing would compare higher after it.
+    if math.isnan(value) or (name in best and value <= best[name]["ccc"]):
         return False
     target = folder.root / "best" / name / Path(prefix).name
     target.parent.mkdir(parents=True, exist_ok=True)

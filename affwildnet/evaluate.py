@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from affwildnet.checkpoints import checkpoint_step, keep_best, list_checkpoints, restore_model
+from affwildnet.checkpoints import keep_best, list_checkpoints, restore_model
 from affwildnet.devices import use_device
 from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
 from affwildnet.model_folder import ModelFolder, check_records, load_model
@@ -68,7 +68,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
                 continue
             evaluation = evaluate_model(predict, model.options.outputs, files, length, chosen.batch)
             _summarise(writer, evaluation, step)
-            rows.append(_row(prefix, evaluation, time.monotonic() - start))
+            rows.append(_row(step, prefix, evaluation, time.monotonic() - start))
             write_csv(folder.evaluations, list(rows[0]), rows)
             _catch_up_best(folder, rows[-1:])
             done += 1
@@ -83,8 +83,8 @@ def _training_finished(folder: ModelFolder) -> bool:
     return folder.training.exists() and read_json(folder.training)["state"] == "finished"
 
 
-def _row(prefix: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"step": checkpoint_step(prefix), "checkpoint": prefix}
+def _row(step: int, prefix: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"step": step, "checkpoint": Path(prefix).name}
     row |= {f"ccc_{name}": value for name, value in evaluation.ccc.items()}
     row |= {f"mse_{name}": value for name, value in evaluation.mse.items()}
     return row | {"frames": evaluation.frames, "seconds": round(seconds, 2)}
@@ -93,9 +93,10 @@ def _row(prefix: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
 def _catch_up_best(folder: ModelFolder, rows: list[dict[str, Any]]) -> None:
     """Lets each row compete for the best checkpoint by each output and by the mean."""
     for row in rows:
+        prefix = folder.checkpoints / str(row["checkpoint"])
         for column, value in row.items():
-            if column.startswith("ccc_") and Path(f"{row['checkpoint']}.index").exists():
-                keep_best(folder, column.removeprefix("ccc_"), str(row["checkpoint"]), float(value))
+            if column.startswith("ccc_") and prefix.with_name(f"{prefix.name}.index").exists():
+                keep_best(folder, column.removeprefix("ccc_"), str(prefix), float(value))
 
 
 def _summarise(writer: tf.summary.SummaryWriter, evaluation: Evaluation, step: int) -> None:

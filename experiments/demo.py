@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -19,8 +20,6 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from absl import logging
 
 from data_pipeline.build import BuildOptions, BuildResult, build, print_result
 from data_pipeline.demo_faces import DemoFacesOptions, write_demo_database
@@ -128,13 +127,10 @@ def _train_and_test(demo: Path, chosen: DemoOptions, workspace: Workspace, secon
                 checkpoint_steps=max(1, chosen.rnn_steps // 6),
                 log_steps=5,
             )
-            watch = (
-                []
-                if shuffled
-                else [_start("affwildnet.evaluate", workspace=workspace.root, model=model, poll_seconds=1)]
-            )
-            for process in [train, *watch]:
-                _finish(process)
+            if shuffled:
+                _finish(train)
+            else:
+                _finish(train, _start("affwildnet.evaluate", workspace=workspace.root, model=model, poll_seconds=1))
         with _timed(seconds, f"test{suffix}"):
             which = "latest" if shuffled else ",".join(OUTPUTS)
             _run("affwildnet.test", workspace=workspace.root, model=model, checkpoints=which)
@@ -144,12 +140,19 @@ def _start(module: str, *arguments: object, **flags: object) -> subprocess.Popen
     words = [sys.executable, "-m", module, *map(str, arguments)]
     words += [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in flags.items()]
     print("$", " ".join(["python", *words[1:]]), flush=True)
-    return subprocess.Popen(words)
+    # TensorFlow reports as errors that there is no GPU; what goes wrong here arrives as a Python exception.
+    return subprocess.Popen(words, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
-def _finish(process: subprocess.Popen[bytes]) -> None:
-    if process.wait():
-        raise DemoError(f"exit code {process.returncode} from {' '.join(map(str, process.args))}")  # type: ignore[arg-type]
+def _finish(*processes: subprocess.Popen[bytes]) -> None:
+    """Waits for all; where one fails the others, which may wait for it, are stopped."""
+    try:
+        for process in processes:
+            if process.wait():
+                raise DemoError(f"exit code {process.returncode} from {process.args!r}")
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def _run(module: str, *arguments: object, **flags: object) -> None:
@@ -195,14 +198,13 @@ def _results(
             "shuffled_labels": {n: {m: shuffled[m][n] for m in ("ccc", "mse")} for n in OUTPUTS},
         },
         "targets": TARGETS,
-        "stages": dict(seconds) | {name: round(value, 1) for name, value in built.seconds.items()},
+        "stages": dict(seconds) | {f"pipeline: {name}": round(value, 1) for name, value in built.seconds.items()},
         "wall_seconds": round(wall_seconds, 1),
     }
 
 
 def main(argv: list[str]) -> int:
     chosen = options.from_flags(DemoOptions)
-    logging.set_verbosity(logging.WARNING)
     try:
         results = run_demo(chosen)
     except DemoError as error:
