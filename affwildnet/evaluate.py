@@ -31,7 +31,7 @@ class EvaluateOptions:
     model: str = option("", "model folder; may be empty yet, evaluation then waits for training to begin")
     partition: str = option("validation", "part of the database", choices=("train", "validation", "test"))
     poll_seconds: float = option(10.0, "seconds between looks for new checkpoints")
-    exit_when_trained: bool = option(True, "end when training has finished and all its checkpoints are evaluated")
+    exit_when_trained: bool = option(True, "end when training has ended and all its checkpoints are evaluated")
     batch: int = option(8, "sequences computed at once")
     gpu: int = option(1, "GPU of this process, -1 for the CPU; with only one GPU use 0 here or there, and -1 here")
 
@@ -43,6 +43,8 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
     summaries and before ``best.json``, which a restart makes up from the rows if it is behind.
     """
     while not (folder.model.exists() and list_checkpoints(folder)):
+        if chosen.exit_when_trained and _training_ended(folder):
+            raise InputError(folder.root, "training ended without a checkpoint", "train the model first")
         time.sleep(chosen.poll_seconds)
     model, spec = load_model(folder)
     predict = compile_model(model)
@@ -55,7 +57,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
     done = 0
     damaged: set[int] = set()
     while True:
-        finished = _training_finished(folder)
+        ended = _training_ended(folder)
         known = {int(row["step"]) for row in rows} | damaged
         new = {step: prefix for step, prefix in list_checkpoints(folder).items() if step not in known}
         for step, prefix in new.items():
@@ -73,14 +75,14 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
             _catch_up_best(folder, rows[-1:])
             done += 1
             print(f"step {step}: " + ", ".join(f"CCC {name} {value:.3f}" for name, value in evaluation.ccc.items()))
-        if not new and finished and chosen.exit_when_trained:
+        if not new and ended and chosen.exit_when_trained:
             return done
         if not new:
             time.sleep(chosen.poll_seconds)
 
 
-def _training_finished(folder: ModelFolder) -> bool:
-    return folder.training.exists() and read_json(folder.training)["state"] == "finished"
+def _training_ended(folder: ModelFolder) -> bool:
+    return folder.training.exists() and read_json(folder.training)["state"] != "running"
 
 
 def _row(step: int, prefix: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 | ``model.json`` | architecture, training options, the database it saw |
 | ``input.json`` | what faces it takes (`InputSpec`) |
 | ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
-| ``training.json`` | ``running`` or ``finished``, and at which step |
+| ``training.json`` | ``running``, ``finished`` (and at which step) or ``failed`` |
 | ``evaluations.csv`` | a row an evaluated checkpoint |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |

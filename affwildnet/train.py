@@ -66,9 +66,24 @@ def train(
 ) -> int:
     """Trains up to ``run.steps`` from the last checkpoint or the start; returns the last step.
 
+    ``training.json`` tells an evaluator whether to wait for more: ``running``, ``finished`` or ``failed``.
+
     Raises:
       InputError: the records or the folder do not fit the options, or the loss is not finite (naming the frames).
     """
+    write_json(folder.training, {"state": "running"})
+    try:
+        step = _train(folder, workspace, run, model_options, chosen)
+    except BaseException:
+        write_json(folder.training, {"state": "failed"})
+        raise
+    write_json(folder.training, {"state": "finished", "step": step})
+    return step
+
+
+def _train(
+    folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
+) -> int:
     files = open_partition(workspace, "train")
     spec = input_spec_of(files[0], chosen.colour_order)
     describe_model(folder, model_options, spec, dataclasses.asdict(chosen), workspace.database_facts())
@@ -88,7 +103,6 @@ def train(
         print(f"resumed at step {int(step)} from {manager.latest_checkpoint}")
     else:
         initialise(model, chosen)
-    write_json(folder.training, {"state": "running", "step": int(step)})
     data = training_dataset(
         files,
         chosen.sequence_length,
@@ -101,7 +115,6 @@ def train(
     )
     train_step = make_train_step(model, variables, optimizer, chosen.loss)
     _loop(folder, data, run, chosen.loss, step, train_step, manager)
-    write_json(folder.training, {"state": "finished", "step": int(step)})
     return int(step)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfrecords import options
 from tfrecords.errors import InputError
-from tfrecords.workspace import Workspace, check_name, read_csv, write_csv
+from tfrecords.workspace import Workspace, check_name, read_numbered_csv, write_csv
 
 COLUMNS = ("clip", "source", "subjects", "gender", "notes")
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
@@ -47,19 +47,22 @@ def read_manifest(workspace: Workspace) -> list[ManifestRow]:
         raise InputError(path, "there is no manifest", "write one with python -m data_pipeline.manifest --folder=DIR")
     rows: list[ManifestRow] = []
     lines: dict[str, int] = {}
-    for line, row in enumerate(read_csv(path, required=("clip", "source")), start=2):
+    for line, row in read_numbered_csv(path, required=("clip", "source")):
         clip = check_name(row["clip"].strip(), path, line)
-        if clip.lower() in lines:
-            first = lines[clip.lower()]
-            raise InputError(path, f"column 'clip': {clip} is on line {first} already", "rename one of the two", line)
-        lines[clip.lower()] = line
         if not row["source"].strip():
             raise InputError(path, "column 'source' is empty", "name the clip's video file there", line)
         subjects = tuple(check_name(subject, path, line) for subject in row.get("subjects", "").split())
         if len(subjects) > 2 or len(set(subjects)) < len(subjects):
             raise InputError(path, "column 'subjects' takes one or two different ids", "mend the row", line)
         source = workspace.root / row["source"].strip()
-        rows.append(ManifestRow(clip, source, subjects, row.get("gender", ""), row.get("notes", ""), line))
+        read = ManifestRow(clip, source, subjects, row.get("gender", ""), row.get("notes", ""), line)
+        # Entries too: CLIP-p1 of a clip with two subjects must not be another clip's name.
+        for name in sorted({clip, *read.entries()}):
+            if name.lower() in lines:
+                what = f"column 'clip': {name} is on line {lines[name.lower()]} already"
+                raise InputError(path, what, "rename one of the two", line)
+        lines.update({name.lower(): line for name in (clip, *read.entries())})
+        rows.append(read)
     if not rows:
         raise InputError(path, "the manifest has no rows", "add a row for each video")
     return rows

@@ -122,7 +122,8 @@ def _read_shares(words: Sequence[str]) -> list[float]:
         shares = [float(word) for word in words]
     except ValueError:
         shares = []
-    if len(shares) != len(PARTITIONS) or min(shares, default=-1) < 0 or abs(sum(shares) - 1) > 1e-6:
+    # Put so that NaN, which compares as false, is refused.
+    if len(shares) != len(PARTITIONS) or not (min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-6):
         what = f"{','.join(words)!r} is not three shares that sum to 1"
         raise InputError("--shares", what, "give for example 0.64,0.16,0.20")
     return shares

@@ -43,7 +43,7 @@ MEDIA_DIR = Path(__file__).parents[2] / "shared" / "media"
 
 @pytest.fixture(scope="session")
 def media() -> Callable[[str], Path]:
-    """``media(name)`` is the real clip or picture of that name beside the project; the test skips where it is absent."""
+    """``media(name)`` is the real clip or picture of that name beside the project; where absent, the test skips."""
 
     def find(name: str) -> Path:
         path = MEDIA_DIR / name
@@ -63,7 +63,17 @@ def make_video() -> Callable[..., Path]:
         picture = ("-f", "lavfi", "-i", f"testsrc=duration={seconds}:rate={rate}:size={size}")
         sound = ("-f", "lavfi", "-i", f"sine=duration={seconds}")
         codec = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p")
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *picture, *sound, *codec, *arguments, str(path)]
+        command = [
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-v",
+            "error",
+            "-y",
+            *picture,
+            *sound,
+            *codec,
+            *arguments,
+            str(path),
+        ]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
         return path
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tfrecords.errors import InputError
 
@@ -68,6 +68,9 @@ def run_main(main: Callable[[list[str]], int | None], *options_classes: type) ->
         define_flags(options_class)
 
     def guarded(argv: list[str]) -> int | None:
+        if not flags.FLAGS["verbosity"].present:
+            # TensorFlow's savers log through absl what only their authors want to know.
+            logging.set_verbosity(logging.WARNING)
         try:
             return main(argv)
         except InputError as error:

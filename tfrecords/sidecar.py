@@ -56,9 +56,9 @@ def read_sidecar(record: Path) -> Sidecar:
     """
     remedy = "run python -m tfrecords.convert again"
     path = sidecar_path(record)
-    value: dict[str, Any] = read_json(path)
+    value: Any = read_json(path)
     names = {field.name for field in dataclasses.fields(Sidecar)}
-    if value.get("schema_version") != SCHEMA_VERSION or set(value) != names:
+    if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION or set(value) != names:
         raise InputError(path, f"this is no sidecar of schema version {SCHEMA_VERSION}", remedy)
     for name in ("labels", "frames", "offsets"):
         value[name] = tuple(value[name])

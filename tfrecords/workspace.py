@@ -157,6 +157,11 @@ def read_csv(path: str | os.PathLike[str], required: Sequence[str] = ()) -> list
     Raises:
       InputError: the file is missing, not UTF-8 text, or lacks a column of `required`.
     """
+    return [row for _, row in read_numbered_csv(path, required)]
+
+
+def read_numbered_csv(path: str | os.PathLike[str], required: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
+    """`read_csv` with the number of each row's line (its last, where a value holds line breaks)."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -167,4 +172,4 @@ def read_csv(path: str | os.PathLike[str], required: Sequence[str] = ()) -> list
     missing = [column for column in required if column not in (reader.fieldnames or ())]
     if missing:
         raise InputError(path, f"the column {missing[0]!r} is missing", "add it to the first line", 1)
-    return [{key: value for key, value in row.items() if key is not None} for row in reader]
+    return [(reader.line_num, {key: value for key, value in row.items() if key is not None}) for row in reader]

@@ -134,7 +134,7 @@ def test_mixed_precision_predicts_in_float32() -> None:
 
 
 def test_unknown_backbone_names_the_backbones_there_are() -> None:
-    with pytest.raises(ValueError, match="there is no backbone 'vgg'; choose from .*small_cnn"):
+    with pytest.raises(ValueError, match=r"there is no backbone 'vgg'; choose from .*small_cnn"):
         build_model(ModelOptions(backbone="vgg"), SPEC)
 
 

@@ -111,5 +111,5 @@ def test_block_rebuilt_from_its_config_has_the_same_weights(cell: str, attention
 
 
 def test_unknown_cell_names_the_cells_there_are() -> None:
-    with pytest.raises(ValueError, match="there is no cell 'gro'; the cells are .*gru"):
+    with pytest.raises(ValueError, match=r"there is no cell 'gro'; the cells are .*gru"):
         RecurrentBlock("gro")

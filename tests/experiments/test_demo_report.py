@@ -57,7 +57,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.raw = path.read_text(encoding="utf-8")
         self.feed(self.raw)
-        self.text = html.unescape(re.sub(r"<[^>]*>", " ", self.raw))
+        self.text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", self.raw)).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))

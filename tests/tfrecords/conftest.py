@@ -40,7 +40,9 @@ def make_entry(workspace: Workspace) -> Callable[..., str]:
                 write(member_name(frame, 0, 1), encode_jpeg(draw_crop(frame), 95))
                 box = {"x": 1.0, "y": 2.0, "width": 50.0, "height": 70.0, "score": 0.9}
                 landmarks = np.arange(12, dtype=np.float32)
-                rows.append({"frame": frame, "face": 0, "member": member_name(frame, 0, 1), "landmarks": landmarks, **box})
+                rows.append(
+                    {"frame": frame, "face": 0, "member": member_name(frame, 0, 1), "landmarks": landmarks, **box}
+                )
         write_detections(workspace.detections(name), rows, FACTS)
         columns = ("frame", "face", "member", "x", "y", "width", "height", "score")
         write_csv(workspace.faces(name), columns, [{column: row[column] for column in columns} for row in rows])

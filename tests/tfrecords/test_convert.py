@@ -120,7 +120,7 @@ def test_record_goes_when_the_labels_go(workspace, make_entry):
 
 def test_label_without_a_face_is_named(workspace, make_entry):
     make_entry("a", [1, 2], labels="1 0 0\n2 0 0\n7 0 0\n")
-    with pytest.raises(InputError, match="frame 7 has a label but no face; run .*match again"):
+    with pytest.raises(InputError, match=r"frame 7 has a label but no face; run .*match again"):
         convert_entry(workspace, "a", "a", "s1", ConvertOptions())
 
 

@@ -25,7 +25,9 @@ def test_records_read_by_offset_are_those_that_tensorflow_reads(record):
 
 def test_truncated_record_is_named_with_a_remedy(record):
     record.write_bytes(record.read_bytes()[:-10])
-    with pytest.raises(InputError, match=r"a\.tfrecords: the record file has \d+ bytes, its sidecar says \d+; run .*conv"):
+    with pytest.raises(
+        InputError, match=r"a\.tfrecords: the record file has \d+ bytes, its sidecar says \d+; run .*conv"
+    ):
         open_record(record)
 
 

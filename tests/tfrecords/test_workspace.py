@@ -106,7 +106,7 @@ def test_csv_read_back_is_the_one_written(tmp_path_factory, rows):
 
 def test_missing_column_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("clip,src\n1,2\n")
-    with pytest.raises(InputError, match="a.csv, line 1: the column 'source' is missing; add it"):
+    with pytest.raises(InputError, match=r"a\.csv, line 1: the column 'source' is missing; add it"):
         read_csv(tmp_path / "a.csv", ("clip", "source"))
 
 
