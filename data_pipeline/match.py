@@ -30,7 +30,8 @@ def nearest_values(trace: Trace, frames: np.ndarray, frame_rate: float = FRAME_R
     """
     seconds = np.asarray(frames, np.float64) / frame_rate
     after = np.clip(np.searchsorted(trace.stamps, seconds), 0, len(trace.stamps) - 1)
-    before = np.maximum(after - 1, 0)
+    # Of samples with the same stamp, too, the first counts.
+    before = np.searchsorted(trace.stamps, trace.stamps[np.maximum(after - 1, 0)])
     to_before, to_after = np.abs(seconds - trace.stamps[before]), np.abs(trace.stamps[after] - seconds)
     # Stamps carry milliseconds; a nanosecond keeps the rounding of n / 30 from deciding what is a tie.
     return np.where(to_before <= to_after + 1e-9, trace.values[before], trace.values[after])
