@@ -18,12 +18,13 @@ STALE := stale
 endif
 endif
 
-.PHONY: help setup demo test test-slow lint format clean stale
+.PHONY: help setup demo test test-slow conformance lint format clean stale
 
 help:
 	@echo "make demo        the whole system on synthetic faces, into build/demo (SEED=1)"
 	@echo "make test        the fast tests (PYTEST_ARGS=... is passed on)"
 	@echo "make test-slow   the slow tests"
+	@echo "make conformance every backbone, cell and composite through every check"
 	@echo "make lint        ruff, mypy and the layers between the packages"
 	@echo "make format      put the code in ruff's form"
 	@echo "make setup       only the environment, in $(VENV)"
@@ -42,10 +43,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  echo "no chromium here: tests that need a browser are skipped"
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not conformance" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+# Every backbone, cell and composite through every check.
+conformance: $(STAMP)
+	$(BIN)/python -m pytest tests/affwildnet/test_conformance.py -n 2 $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

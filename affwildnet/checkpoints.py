@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from affwildnet.model_folder import ModelFolder
+from affwildnet.model_folder import ModelFolder, is_imported
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json, write_json
 
@@ -28,6 +28,8 @@ def checkpoint_step(prefix: str) -> int:
 def choose_checkpoint(folder: ModelFolder, which: str) -> str:
     """The prefix of checkpoint `which`: ``latest``, a step, or ``valence``, ``arousal``, ``total`` for the best.
 
+    An imported model has one checkpoint, its author's best, which is taken for each of these until it is evaluated.
+
     Raises:
       InputError: there is no such checkpoint.
     """
@@ -39,6 +41,8 @@ def choose_checkpoint(folder: ModelFolder, which: str) -> str:
     best = read_json(folder.best) if folder.best.exists() else {}
     if which in best:
         return str(folder.root / best[which]["checkpoint"])
+    if found and not best and not which.isdigit() and is_imported(folder):
+        return list(found.values())[-1]
     known = ", ".join([*map(str, found), *best]) or "none"
     what = f"there is no checkpoint {which!r} (there are: {known})"
     raise InputError(folder.root, what, "train and evaluate the model first, or name another checkpoint")

@@ -10,6 +10,7 @@
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |
 | ``events/`` | TensorBoard |
+| ``imported.json`` | of an imported model only: the original's variables, used and unused |
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class ModelFolder:
     @property
     def best(self) -> Path:
         return self.root / "best.json"
+
+    @property
+    def imported(self) -> Path:
+        return self.root / "imported.json"
 
     def events(self, process: str) -> Path:
         return self.root / "events" / process
@@ -126,3 +131,8 @@ def check_records(files: list[RecordFile], spec: InputSpec, folder: ModelFolder)
 def is_synthetic(folder: ModelFolder) -> bool:
     """Whether the model was trained on drawn faces, so that its values say nothing about people."""
     return bool(read_json(folder.model).get("database", {}).get("synthetic", False))
+
+
+def is_imported(folder: ModelFolder) -> bool:
+    """Whether `affwildnet.import_tf1` wrote the model, so that no evaluation has chosen among its checkpoints."""
+    return folder.model.exists() and "imported_from" in read_json(folder.model).get("training", {})

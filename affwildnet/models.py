@@ -1,4 +1,4 @@
-"""The whole network: faces -> backbone -> recurrent block -> linear head -> valence and arousal of every frame."""
+"""The whole network: faces -> backbone (-> fully connected) -> recurrent block -> head -> values of each frame."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ class ModelOptions:
     layers: int = option(2, "recurrent layers")
     units: int = option(128, "units a recurrent layer")
     attention_length: int = option(30, "frames in the attention window; 0 for none")
+    fc: tuple[str, ...] = option((), "widths of fully connected ReLU layers between the CNN and what follows it")
+    dropout: float = option(0.0, "part of those layers' and the recurrent block's outputs dropped in training")
+    recurrent_limit_frames: int = option(80, "T of IndRNN's bound 2^(1/T) on |u|: the training sequences' length")
     outputs: tuple[str, ...] = option(("valence", "arousal"), "what the linear layer predicts")
 
 
@@ -38,20 +41,31 @@ def normalise(faces: tf.Tensor, spec: InputSpec) -> tf.Tensor:
 class AffWildNet(tf.keras.Model):
     """One network; make it with `build_model`, which also creates its weights.
 
-    Attributes: `backbone` (tf.keras.Model), `block` (RecurrentBlock, or None for a CNN alone), `head` (Dense without
-    activation), each of them trainable and restorable apart from the others; `options`; `face_spec`.
+    Attributes: `backbone` (tf.keras.Model), `fc` (tf.keras.Sequential, or None), `block` (RecurrentBlock, or None for a
+    CNN alone), `head` (Dense without activation), each of them trainable and restorable apart from the others;
+    `options`; `face_spec`.
+
+    The thesis's networks have no `fc`; the released VGGFace-GRU has one layer of 4096, the CNN-only ones two (SPEC.md,
+    "Released checkpoints"), VA-CRNN one with dropout.
     """
 
     def __init__(self, options: ModelOptions, face_spec: InputSpec) -> None:
         super().__init__(name="affwildnet")
         self.options = options
         self.face_spec = face_spec
-        self.backbone = BACKBONES[options.backbone](face_spec.size)
+        self.backbone = BACKBONES[options.backbone].build(face_spec.size)
+        self.fc = _fully_connected(options) if options.fc else None
         self.block = None
         if options.cell != "none":
             self.block = RecurrentBlock(
-                options.cell, options.layers, options.units, options.attention_length, name="block"
+                options.cell,
+                options.layers,
+                options.units,
+                options.attention_length,
+                options.recurrent_limit_frames,
+                name="block",
             )
+        self.dropout = tf.keras.layers.Dropout(options.dropout, name="dropout")
         # float32 under mixed precision too: the CCC compares small differences.
         self.head = tf.keras.layers.Dense(len(options.outputs), name="head", dtype="float32")
 
@@ -80,25 +94,38 @@ class AffWildNet(tf.keras.Model):
         Returns:
           predictions (B, T, len(outputs)) float32, not bounded to [-1, 1]; the new state.
         """
-        return self.predict_features(self.features(faces, training), state)
+        return self.predict_features(self.features(faces, training), state, training)
 
-    def predict_features(self, features: tf.Tensor, state: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def predict_features(
+        self, features: tf.Tensor, state: Sequence[tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """`run` from features (B, T, D) on; a frozen backbone's features can be computed once and kept."""
+        if self.fc is not None:
+            features = self.fc(features, training=training)
         if self.block is None:
             return self.head(features), []
         outputs, new_state = self.block(features, initial_state=state)
-        return self.head(outputs), new_state
+        return self.head(self.dropout(outputs, training=training)), new_state
 
     def call(self, faces: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Predictions (B, T, len(outputs)) float32 of whole sequences (B, T, S, S, 3) uint8 RGB, from zero state."""
         return self.run(faces, self.zero_state(tf.shape(faces)[0]), training)[0]
 
 
+def _fully_connected(options: ModelOptions) -> tf.keras.Sequential:
+    """Layers of ``options.fc`` units with ReLU, each followed by dropout in training: (B, T, D) -> (B, T, last)."""
+    layers: list[tf.keras.layers.Layer] = []
+    for number, width in enumerate(options.fc, start=1):
+        layers.append(tf.keras.layers.Dense(int(width), activation="relu", name=f"fc_{number}"))
+        layers.append(tf.keras.layers.Dropout(options.dropout, name=f"dropout_{number}"))
+    return tf.keras.Sequential(layers, name="fc")
+
+
 def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
     """Builds the network and creates its weights (initial values as SPEC.md has them).
 
     Raises:
-      ValueError: an option names nothing that exists.
+      ValueError: an option names nothing that exists, or has a value that cannot be.
       RuntimeError: `tf.keras` is Keras 3.
     """
     require_keras_2()
@@ -109,6 +136,11 @@ def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
     ):
         if value not in known:
             raise ValueError(f"there is no {name} {value!r}; choose from {', '.join(sorted(known))}")
+    for width in options.fc:
+        if not width.isdecimal() or int(width) < 1:
+            raise ValueError(f"a fully connected layer cannot have {width!r} units; write widths like 4096,2000")
+    if not 0 <= options.dropout < 1:
+        raise ValueError(f"dropout of {options.dropout} cannot be; it is a part, from 0 to below 1")
     model = AffWildNet(options, input_spec)
     model(tf.zeros([1, 1, input_spec.size, input_spec.size, 3], tf.uint8))
     return model

@@ -14,10 +14,13 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
+from affwildnet.adam import FusedAdam
+from affwildnet.backbone_weights import load_backbone_weights
+from affwildnet.backbones import BACKBONES
 from affwildnet.cases import CASES, trained_variables
 from affwildnet.checkpoints import restore_part
 from affwildnet.devices import use_device
-from affwildnet.input_spec import COLOUR_ORDERS, InputSpec
+from affwildnet.input_spec import COLOUR_ORDERS, InputSpec, with_preprocessing
 from affwildnet.losses import affect_loss
 from affwildnet.model_folder import ModelFolder, describe_model
 from affwildnet.models import AffWildNet, ModelOptions, build_model
@@ -28,6 +31,8 @@ from tfrecords.loader import Batch, training_dataset
 from tfrecords.options import option
 from tfrecords.sequences import GAP_FACTOR
 from tfrecords.workspace import Workspace, write_json
+
+PREPROCESSES = ("paper", "pretrained")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +47,10 @@ class TrainOptions:
     learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's")
     seed: int = option(1, "seed of weights and order")
     colour_order: str = option("bgr", "order in which the network sees the colours; the thesis's is bgr", COLOUR_ORDERS)
+    preprocess: str = option(
+        "paper", "paper: the thesis's (x - 128) / 128; pretrained: what the CNN's weights learned", PREPROCESSES
+    )
+    weights: str = option("none", "the CNN's pre-trained weights: none, a file's path, or a name that was fetched")
     cnn_from: str = option("", "model folder whose latest checkpoint gives the CNN's initial weights")
     rnn_from: str = option("", "model folder whose latest checkpoint gives the RNN's initial weights")
     shuffle_labels: bool = option(False, "deal the labels out at random: a control that must learn nothing")
@@ -86,12 +95,14 @@ def _train(
 ) -> int:
     files = open_partition(workspace, "train")
     spec = input_spec_of(files[0], chosen.colour_order)
+    if chosen.preprocess == "pretrained":
+        spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
     describe_model(folder, model_options, spec, dataclasses.asdict(chosen), workspace.database_facts())
     tf.keras.utils.set_random_seed(chosen.seed)
     model = build_model(model_options, spec)
     case = CASES[chosen.case]
     variables = trained_variables(model, case)
-    optimizer = tf.keras.optimizers.Adam(chosen.learning_rate or case.learning_rate, epsilon=1e-8)
+    optimizer = FusedAdam(chosen.learning_rate or case.learning_rate)
     optimizer.build(variables)
     step = tf.Variable(0, dtype=tf.int64, name="step")
     saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
@@ -130,15 +141,17 @@ def input_spec_of(file: RecordFile, colour_order: str) -> InputSpec:
     )
 
 
-def initialise(model: tf.keras.Model, chosen: TrainOptions) -> None:
-    """Fills CNN and RNN from other models' checkpoints where the options name them."""
+def initialise(model: AffWildNet, chosen: TrainOptions) -> None:
+    """Fills the CNN from published weights, CNN and RNN from other models' checkpoints, where the options name them."""
+    if chosen.weights != "none":
+        print(load_backbone_weights(model, chosen.weights))
     for part, source in (("backbone", chosen.cnn_from), ("block", chosen.rnn_from)):
         if source:
             print(f"{part} from {restore_part(model, part, ModelFolder(Path(source)))}")
 
 
 def make_train_step(
-    model: AffWildNet, variables: list[tf.Variable], optimizer: tf.keras.optimizers.Optimizer, loss: str
+    model: AffWildNet, variables: list[tf.Variable], optimizer: FusedAdam, loss: str
 ) -> Callable[[Batch], dict[str, tf.Tensor]]:
     """A compiled step: batch -> losses float32 scalars (``total``, then one for each output), weights updated."""
 

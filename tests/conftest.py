@@ -33,10 +33,14 @@ def golden_dir() -> Path:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with the argument `golden_cell_file` runs once for every cell's golden file of the folder."""
-    if "golden_cell_file" in metafunc.fixturenames:
-        files = sorted(GOLDEN_DIR.glob("*_T*_attn*.npz"))
-        metafunc.parametrize("golden_cell_file", files, ids=[file.stem for file in files])
+    """A test with the argument `golden_cell_file` runs once for every cell's golden file of the folder.
+
+    With `golden_lstm_file`, once for each of the LSTM's.
+    """
+    for argument, pattern in [("golden_cell_file", "*_T*_attn*.npz"), ("golden_lstm_file", "lstm_T*_attn*.npz")]:
+        if argument in metafunc.fixturenames:
+            files = sorted(GOLDEN_DIR.glob(pattern))
+            metafunc.parametrize(argument, files, ids=[file.stem for file in files])
 
 
 MEDIA_DIR = Path(__file__).parents[2] / "shared" / "media"

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfrecords.feature_records import PROFILE, parse_features
 from tfrecords.index import RecordFile, read_frames
 from tfrecords.schema import parse_faces, parse_labels
+from tfrecords.sidecar import Sidecar
 from tfrecords.sequences import GAP_FACTOR, cut_windows, training_batches
 
 Batch = Mapping[str, tf.Tensor]
@@ -31,7 +33,7 @@ def load_batches(
       replaced_labels: labels float32 (N, len(labels)) of each file in place of its own (for controls).
 
     Returns:
-      A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3); ``labels`` float32 (B, T, len(labels)) in [-1, 1];
+      A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D); ``labels`` float32 (B, T, len(labels)) in [-1, 1];
       ``weights`` float32 (B, T), 0 where padded; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
     """
     sidecar = files[0].sidecar
@@ -47,11 +49,12 @@ def load_batches(
         records, replaced = tf.numpy_function(read, [windows], (tf.string, tf.float32))
         count = tf.shape(windows)[0]
         serialized = tf.reshape(records, [-1])
-        faces, names = parse_faces(serialized, sidecar.encoding, sidecar.size)
+        inputs, names = _parse_inputs(serialized, sidecar)
         own = parse_labels(serialized, labels, sidecar.profile) if replaced_labels is None else replaced
         steps = tf.range(length, dtype=tf.int64)
+        shape = tf.concat([[count, length], tf.shape(inputs)[1:]], axis=0)
         return {
-            "faces": tf.reshape(faces, [count, length, sidecar.size, sidecar.size, 3]),
+            "features" if sidecar.profile == PROFILE else "faces": _known_shape(tf.reshape(inputs, shape), inputs),
             "labels": tf.reshape(own, [count, length, len(labels)]),
             "weights": tf.cast(steps[None] < windows[:, 2:], tf.float32),
             "names": tf.reshape(names, [count, length]),
@@ -61,6 +64,16 @@ def load_batches(
     signature = tf.TensorSpec((None, 3), tf.int64)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     return dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def _parse_inputs(serialized: tf.Tensor, sidecar: Sidecar) -> tuple[tf.Tensor, tf.Tensor]:
+    if sidecar.profile == PROFILE:
+        return parse_features(serialized, sidecar.size)
+    return parse_faces(serialized, sidecar.encoding, sidecar.size)
+
+
+def _known_shape(sequences: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(sequences, [None, None, *inputs.shape[1:]])
 
 
 def training_dataset(

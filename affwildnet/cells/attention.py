@@ -13,8 +13,8 @@ def project(parts: Sequence[tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor) -> t
     return tf.matmul(tf.concat(list(parts), axis=1), kernel) + bias
 
 
-def attend(window: tf.Tensor, query: tf.Tensor, window_kernel: tf.Tensor, score: tf.Tensor) -> tf.Tensor:
-    """``Σ softmax(e)_i w_i`` with ``e_i = Σ v * tanh(k w_i + q)``.
+def weigh(window: tf.Tensor, query: tf.Tensor, window_kernel: tf.Tensor, score: tf.Tensor) -> tf.Tensor:
+    """``softmax(e)`` with ``e_i = Σ v * tanh(k w_i + q)``: how much each remembered output counts.
 
     Args:
       window: (B, L, A), the remembered outputs w; zeros where there is none yet, and they take part in the softmax.
@@ -23,11 +23,16 @@ def attend(window: tf.Tensor, query: tf.Tensor, window_kernel: tf.Tensor, score:
       score: (A,), v.
 
     Returns:
-      (B, A), the attention vector.
+      (B, L), the attention weights, which sum to 1.
     """
     keys = tf.einsum("bla,ac->blc", window, window_kernel)
-    scores = tf.reduce_sum(score * tf.tanh(keys + query[:, tf.newaxis, :]), axis=2)
-    return tf.reduce_sum(tf.nn.softmax(scores)[:, :, tf.newaxis] * window, axis=1)
+    return tf.nn.softmax(tf.reduce_sum(score * tf.tanh(keys + query[:, tf.newaxis, :]), axis=2))
+
+
+def attend(window: tf.Tensor, query: tf.Tensor, window_kernel: tf.Tensor, score: tf.Tensor) -> tf.Tensor:
+    """``Σ softmax(e)_i w_i``, the attention vector (B, A), from what `weigh` takes."""
+    weights = weigh(window, query, window_kernel, score)
+    return tf.reduce_sum(weights[:, :, tf.newaxis] * window, axis=1)
 
 
 def remember(window: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
@@ -35,6 +40,7 @@ def remember(window: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
     return tf.concat([window[:, 1:], output[:, tf.newaxis, :]], axis=1)
 
 
+@tf.keras.utils.register_keras_serializable(package="affwildnet")
 class AttentionCell(tf.keras.layers.Layer):
     """A cell (here always a `CellStack`) that also sees a weighted mean of its last `attn_length` outputs.
 
@@ -89,6 +95,12 @@ class AttentionCell(tf.keras.layers.Layer):
         flat_window = tf.reshape(window, [-1, self.attn_length * self.output_size])
         return output, [*cell_states, attention, flat_window]
 
+    def attention_weights(self, states: Sequence[tf.Tensor], new_states: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The weights (B, L), oldest output first, with which `call` went from `states` to `new_states`."""
+        window = tf.reshape(states[-1], [-1, self.attn_length, self.output_size])
+        query = project(new_states[:-2], self.query_kernel, self.query_bias)
+        return weigh(window, query, tf.convert_to_tensor(self.window_kernel)[0, 0], self.score)
+
     def tf1_weights(self) -> dict[str, tf.Variable]:
         """TensorFlow 1's names of the weights, within the wrapper's scope and without the inner cell's."""
         return {
@@ -105,3 +117,24 @@ class AttentionCell(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         inner = tf.keras.layers.serialize(self.cell)
         return {**super().get_config(), "cell": inner, "attn_length": self.attn_length}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> AttentionCell:
+        return cls(**{**config, "cell": tf.keras.layers.deserialize(config["cell"])})
+
+
+class AttentionWeightsCell:
+    """A built `AttentionCell` whose output is its attention weights (B, L) in place of y, for plots; same states.
+
+    Not a layer: it has no weights of its own, and must not become a part of the network that it looks at.
+    """
+
+    def __init__(self, cell: AttentionCell) -> None:
+        self.cell = cell
+        self.state_size = cell.state_size
+        self.output_size = cell.attn_length
+
+    def call(self, inputs: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One frame: inputs (B, D), states as `state_size` says -> (attention weights (B, L), new states)."""
+        _, new_states = self.cell(inputs, states)
+        return self.cell.attention_weights(states, new_states), new_states

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 
+@tf.keras.utils.register_keras_serializable(package="affwildnet")
 class GRUCell(tf.keras.layers.Layer):
     """TensorFlow 1's GRU cell (SPEC.md, "Cell semantics").
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from affwildnet.cells import CELLS
 
 
+@tf.keras.utils.register_keras_serializable(package="affwildnet")
 class CellStack(tf.keras.layers.Layer):
     """Several cells as one; its state is the flat list of theirs, lowest first (GRU: h0, h1; LSTM: c0, h0, c1, h1).
 
@@ -44,15 +45,20 @@ class CellStack(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "cells": [tf.keras.layers.serialize(cell) for cell in self.cells]}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CellStack:
+        return cls(**{**config, "cells": [tf.keras.layers.deserialize(cell) for cell in config["cells"]]})
 
-def stack_cells(cell: str, layers: int, units: int, dtype: Any = None) -> CellStack:
+
+def stack_cells(cell: str, layers: int, units: int, frames: int = 80, dtype: Any = None) -> CellStack:
     """`layers` cells of the kind `cell` (a name in `CELLS`), each of `units` units.
 
-    `dtype` is a Keras dtype or policy, handed to every cell. Raises ValueError where the name is unknown.
+    `frames` is the length of the training sequences, by which IndRNN bounds its recurrent weights. `dtype` is a Keras
+    dtype or policy, handed to every cell. Raises ValueError where the name is unknown.
     """
     if cell not in CELLS:
         raise ValueError(f"there is no cell {cell!r}; the cells are {', '.join(sorted(CELLS))}")
     if layers < 1 or units < 1:
         raise ValueError(f"a stack needs at least one layer and one unit, not {layers} layers of {units} units")
-    cells = [CELLS[cell](units, layer, layers, name=f"cell_{layer}", dtype=dtype) for layer in range(layers)]
+    cells = [CELLS[cell](units, layer, layers, frames, name=f"cell_{layer}", dtype=dtype) for layer in range(layers)]
     return CellStack(cells, name="stack", dtype=dtype)

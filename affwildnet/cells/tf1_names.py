@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
 
 def tf1_weights(block: RecurrentBlock) -> dict[str, tf.Variable]:
-    """TensorFlow 1's name of each weight of a built `block`, e.g. ``multi_rnn_cell/cell_0/gru_cell/gates/kernel``."""
+    """TensorFlow 1's name of each weight of a built `block`, e.g. ``multi_rnn_cell/cell_0/gru_cell/gates/kernel``.
+
+    A value is a variable, or where the weights are kept in another form (`lstm_addons`) something with a variable's
+    `shape`, `numpy` and `assign`. The linear layer before wrapped cells is not among them: the original kept it in
+    another scope, ``fc-highway/fully_connected/{weights,biases}``; here it is `block.projection`.
+    """
     named: dict[str, tf.Variable] = {}
     scope = ""
     if isinstance(block.cell, AttentionCell):
         scope = "attention_cell_wrapper/"
         named.update({scope + name: weight for name, weight in block.cell.tf1_weights().items()})
     for layer, cell in enumerate(block.stack.cells):
-        inner = f"{scope}multi_rnn_cell/cell_{layer}/{cell.tf1_name}/"
+        inner = f"{scope}multi_rnn_cell/cell_{layer}/"
+        # A wrapper has no scope of its own.
+        if cell.tf1_name:
+            inner += f"{cell.tf1_name}/"
         named.update({inner + name: weight for name, weight in cell.tf1_weights().items()})
     return named
 

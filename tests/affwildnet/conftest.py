@@ -1,11 +1,14 @@
-"""A model folder as `affwildnet.train` leaves it, untrained."""
+"""A model folder as `affwildnet.train` leaves it, untrained; the networks of the golden files."""
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -31,3 +34,61 @@ def make_model_folder() -> Callable[..., ModelFolder]:
         return folder
 
     return make
+
+
+def recipe_variable(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """The made-up float32 value of a variable (tests/data/golden/README.md, "Whole networks")."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    last = name.rsplit("/", 1)[-1]
+    if last == "moving_variance":
+        value = 0.5 + rng.random(shape)
+    elif last == "gamma":
+        value = 0.25 + 0.5 * rng.random(shape)
+    elif last.startswith("bias") or last in ("beta", "moving_mean"):
+        value = 0.1 * rng.standard_normal(shape)
+    else:
+        value = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:-1]))
+    return value.astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class GoldenNetwork:
+    """A network of the original: what went in (uint8 RGB faces) and, in `stored`, what came out."""
+
+    stored: dict[str, np.ndarray]
+    faces: np.ndarray
+    seed: int
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        pairs = zip(self.stored["names"], self.stored["shapes"], strict=True)
+        return {str(name): tuple(map(int, shape.split())) for name, shape in pairs}
+
+    def variables(self) -> dict[str, np.ndarray]:
+        return {name: recipe_variable(name, shape, self.seed) for name, shape in self.shapes().items()}
+
+
+@pytest.fixture
+def golden_network(golden_dir: Path) -> Callable[[str], GoldenNetwork]:
+    """``golden_network("released_vggface_gru")`` reads that file and makes its faces."""
+
+    def read(name: str) -> GoldenNetwork:
+        with np.load(golden_dir / f"{name}.npz") as file:
+            stored = dict(file)
+        seed, shape = int(stored["seed"]), (int(stored["batch"]), int(stored["length"]), 96, 96, 3)
+        faces = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+        return GoldenNetwork(stored, faces, seed)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def write_tf1_checkpoint() -> Callable[[Path, dict[str, np.ndarray]], Path]:
+    """``write_tf1_checkpoint(prefix, arrays)`` writes variables by name, without TensorFlow 2's object graph."""
+    import tensorflow as tf
+
+    def write(prefix: Path, arrays: dict[str, np.ndarray]) -> Path:
+        names, tensors = list(arrays), [tf.constant(array) for array in arrays.values()]
+        tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
+        return prefix
+
+    return write

@@ -16,6 +16,12 @@ def test_spec_read_back_is_the_one_written(tmp_path: Path) -> None:
     assert read_input_spec(tmp_path / "input.json") == spec
 
 
+def test_mean_and_scale_of_each_channel_survive_the_file(tmp_path: Path) -> None:
+    spec = InputSpec(mean=(1.0, 2.5, 3.0), scale=(4.0, 5.0, 6.0))
+    write_input_spec(tmp_path / "input.json", spec)
+    assert read_input_spec(tmp_path / "input.json") == spec
+
+
 def test_defaults_are_the_thesis_input() -> None:
     assert dataclasses.astuple(InputSpec()) == (96, "cubic", "bgr", 128.0, 128.0, 30.0, 0.0)
 
@@ -28,6 +34,10 @@ def test_defaults_are_the_thesis_input() -> None:
         ({"size": "96"}, "the value '96' of 'size' cannot be right"),
         ({"size": 0}, "the value 0 of 'size' is not above 0"),
         ({"mean": True}, "the value True of 'mean' cannot be right"),
+        ({"mean": [1.0, 2.0]}, "the value .* of 'mean' cannot be right: one number a channel makes three"),
+        ({"mean": [1.0, 2.0, True]}, "the value .* of 'mean' cannot be right"),
+        ({"scale": [1.0, 0.0, 1.0]}, "the value .* of 'scale' is not above 0"),
+        ({"size": [96, 96, 3]}, "the value .* of 'size' cannot be right"),
         ({"colour_order": "grb"}, "the value 'grb' of 'colour_order' cannot be right"),
     ],
 )

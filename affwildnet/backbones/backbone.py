@@ -1,0 +1,50 @@
+"""What the registry says of a backbone: how to build it, what its weights expect, and which of them are special."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from affwildnet.preprocessing import PAPER, Preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """One entry of `BACKBONES`; nothing is built until ``build(size)`` is called.
+
+    Attributes:
+      build: side of the faces in pixels -> `tf.keras.Model` from float (N, S, S, 3), normalised and in the network's
+        colour order, to features (N, D).
+      features: what the features are, in words.
+      pretrained: the preprocessing its published weights were trained with.
+      last_convolution: names of the layers that case 1 trains beside the recurrent block (SPEC.md, "Training").
+      weight_decay: scale s of the loss term ``s * sum(w**2) / 2`` over its convolution kernels; 0 for none.
+      weights: the name in `affwildnet.pretrained_files` of its published weights; empty where there are none to fetch.
+    """
+
+    build: Callable[[int], tf.keras.Model]
+    features: str
+    pretrained: Preprocessing = PAPER
+    last_convolution: tuple[str, ...] = ()
+    weight_decay: float = 0.0
+    weights: str = ""
+
+
+def last_convolution_variables(entry: Backbone, backbone: tf.keras.Model) -> list[tf.Variable]:
+    """The trainable variables of the layers that `entry` names as the last convolution of the built `backbone`."""
+    layers = [backbone.get_layer(name) for name in entry.last_convolution]
+    return [variable for layer in layers for variable in layer.trainable_variables]
+
+
+def decayed_kernels(backbone: tf.keras.Model) -> list[tf.Variable]:
+    """The kernels of all convolutions, frozen ones too, as slim's regulariser collects them."""
+    return [layer.kernel for layer in backbone.layers if isinstance(layer, tf.keras.layers.Conv2D)]
+
+
+def weight_decay_loss(entry: Backbone, backbone: tf.keras.Model) -> tf.Tensor:
+    """``scale * sum(w**2) / 2`` over `decayed_kernels`, a float32 scalar; 0 where the entry has no weight decay."""
+    if not entry.weight_decay:
+        return tf.constant(0.0)
+    return entry.weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in decayed_kernels(backbone)])

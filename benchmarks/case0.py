@@ -1,0 +1,152 @@
+"""Case 0 from cached features against the CNN in every step: ``python -m benchmarks.case0``.
+
+Both train the same model on the same faces in the same order; an epoch's time is measured in turn, round by round, with
+the features already cached (what caching takes is printed beside). The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from affwildnet.cached_features import cache_features
+from affwildnet.cases import CASES, learning_rate, trained_variables
+from affwildnet.input_spec import InputSpec
+from affwildnet.models import AffWildNet, ModelOptions, build_model
+from affwildnet.train import make_optimizer, make_train_step
+from tfrecords import options
+from tfrecords.convert import RESIZE
+from tfrecords.index import RecordFile, open_record
+from tfrecords.loader import training_dataset
+from tfrecords.options import option
+from tfrecords.schema import encode_example, encode_face
+from tfrecords.sidecar import Sidecar, write_sidecar
+from tfrecords.workspace import Workspace
+
+OUTPUTS = ("valence", "arousal")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case0Benchmark:
+    """The size of the comparison."""
+
+    backbone: str = option("vggface", "CNN")
+    clips: int = option(2, "clips of random faces", at_least=1)
+    frames: int = option(160, "frames a clip", at_least=80)
+    rounds: int = option(2, "epochs of each", at_least=1)
+
+
+def write_clips(workspace: Workspace, chosen: Case0Benchmark) -> list[RecordFile]:
+    """Records of random faces; what they show does not change how long they take."""
+    files = []
+    generator = np.random.default_rng(0)
+    for number in range(chosen.clips):
+        path = workspace.record(f"clip{number}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        offsets = [0]
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for frame in range(1, chosen.frames + 1):
+                face = generator.integers(0, 256, (96, 96, 3), np.uint8)
+                labels = dict(zip(OUTPUTS, generator.integers(-1000, 1001, 2).tolist(), strict=True))
+                landmarks = np.zeros((6, 2), np.float32)
+                data = encode_face(face, "jpeg")
+                serialized = encode_example(f"clip{number}/{frame:05d}", data, labels, [0, 0, 9, 9], 1.0, landmarks)
+                writer.write(serialized)
+                offsets.append(offsets[-1] + len(serialized) + 16)
+        sidecar = Sidecar(
+            entry=f"clip{number}",
+            clip=f"clip{number}",
+            subject=f"s{number}",
+            profile="face",
+            encoding="jpeg",
+            size=96,
+            resize=RESIZE,
+            crop_margin=0.0,
+            colour_order="rgb",
+            frame_rate=30,
+            detector="none",
+            labels=OUTPUTS,
+            synthetic=True,
+            frames=tuple(range(1, chosen.frames + 1)),
+            offsets=tuple(offsets),
+            ranges={name: (-1.0, 1.0) for name in OUTPUTS},
+            gaps=0,
+            sha256="",
+        )
+        write_sidecar(path, sidecar)
+        files.append(open_record(path))
+    return files
+
+
+def epoch(
+    model: AffWildNet, files: list[RecordFile], case: str, original_batch_norm: bool = False
+) -> Callable[[], tuple[float, list[float]]]:
+    """A function that trains one epoch and returns its seconds and losses; compiled before it is first timed."""
+    variables = trained_variables(model, CASES[case])
+    optimizer = make_optimizer(learning_rate(case, model.options), variables)
+    step = make_train_step(model, variables, optimizer, "ccc", CASES[case], original_batch_norm)
+    steps = sum(len(file.frames) // 80 for file in files) // 2
+    batches = lambda: training_dataset(files, 80, 2, 1, OUTPUTS).take(max(1, steps))  # noqa: E731
+    initial = [variable.numpy() for variable in variables]
+    for batch in batches().take(1):
+        step(batch)
+    for variable, value in zip(variables, initial, strict=True):
+        variable.assign(value)
+    for slot in optimizer.variables:
+        slot.assign(tf.zeros_like(slot))
+
+    def run() -> tuple[float, list[float]]:
+        start = time.perf_counter()
+        losses = [float(step(batch)["total"]) for batch in batches()]
+        return time.perf_counter() - start, losses
+
+    return run
+
+
+def main(argv: list[str]) -> int:
+    chosen = options.from_flags(Case0Benchmark)
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        files = write_clips(workspace, chosen)
+        for name, attention in (("gru", 0), ("gru_attention", 30)):
+            model_options = ModelOptions(backbone=chosen.backbone, cell="gru", attention_length=attention)
+            models = []
+            for _ in range(2):
+                tf.keras.utils.set_random_seed(1)
+                models.append(build_model(model_options, InputSpec()))
+            start = time.perf_counter()
+            cached = cache_features(workspace, files, models[1])
+            caching = time.perf_counter() - start
+            recomputed, from_cache = epoch(models[0], files, "0"), epoch(models[1], cached, "0")
+            seconds: dict[str, list[float]] = {"recomputed": [], "cached": []}
+            difference = 0.0
+            for _ in range(chosen.rounds):
+                slow, losses = recomputed()
+                quick, other = from_cache()
+                seconds["recomputed"].append(slow)
+                seconds["cached"].append(quick)
+                difference = max(difference, float(np.abs(np.array(losses) - np.array(other)).max()))
+            slow, quick = (float(np.median(values)) for values in seconds.values())
+            results[name] = {
+                "epoch_recomputed_s": slow,
+                "epoch_cached_s": quick,
+                "ratio": slow / quick,
+                "caching_s": caching,
+                "loss_difference": difference,
+            }
+            print(f"{name}: epoch {slow:.2f} s recomputed, {quick:.2f} s cached, {slow / quick:.1f} times as fast")
+            print(f"  caching once {caching:.1f} s; losses differ by at most {difference:.1e}")
+    print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    options.run_main(main, Case0Benchmark)

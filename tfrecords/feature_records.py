@@ -1,0 +1,67 @@
+"""Features of a frozen backbone in place of faces: a record file an entry, float16, read like any other.
+
+A record holds ``frameNo``, ``features`` (D float16 as bytes) and ``label/NAME`` floats. The sidecar's profile is
+``features``, its encoding ``float16`` and its size D.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords.index import RecordFile
+from tfrecords.sidecar import Sidecar, write_sidecar
+from tfrecords.workspace import Workspace, atomic_path
+
+PROFILE = "features"
+
+
+def features_path(workspace: Workspace, key: str, entry: str) -> Path:
+    """Where the features of `entry` lie, made by the backbone that `key` stands for."""
+    return workspace.root / "features" / key / f"{entry}.tfrecords"
+
+
+def write_features(path: Path, faces: RecordFile, features: np.ndarray, labels: np.ndarray) -> None:
+    """Writes the features (N, D) and labels (N, labels of `faces`) of every record of `faces`, in its order."""
+    offsets = [0]
+    names = faces.sidecar.labels
+    with atomic_path(path) as temporary:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for frame, feature, label in zip(faces.frames, features.astype(np.float16), labels, strict=True):
+                values = {f"label/{name}": _floats([value]) for name, value in zip(names, label, strict=True)}
+                values["frameNo"] = _bytes(f"{faces.entry}/{frame:05d}".encode())
+                values["features"] = _bytes(feature.tobytes())
+                example = tf.train.Example(features=tf.train.Features(feature=values))
+                serialized = example.SerializeToString(deterministic=True)
+                writer.write(serialized)
+                offsets.append(offsets[-1] + len(serialized) + 16)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    made: Sidecar = dataclasses.replace(
+        faces.sidecar,
+        profile=PROFILE,
+        encoding="float16",
+        size=features.shape[1],
+        offsets=tuple(offsets),
+        sha256=digest,
+    )
+    write_sidecar(path, made)
+
+
+def parse_features(serialized: tf.Tensor, width: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Features float32 (N, width) and frame names string (N,) of serialised examples (N,)."""
+    spec = {"features": tf.io.FixedLenFeature([], tf.string), "frameNo": tf.io.FixedLenFeature([], tf.string)}
+    found = tf.io.parse_example(serialized, spec)
+    features = tf.cast(tf.io.decode_raw(found["features"], tf.float16), tf.float32)
+    return tf.reshape(features, (-1, width)), found["frameNo"]
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _floats(values: list[float]) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
