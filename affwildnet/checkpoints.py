@@ -45,7 +45,7 @@ def choose_checkpoint(folder: ModelFolder, which: str) -> str:
         return list(found.values())[-1]
     known = ", ".join([*map(str, found), *best]) or "none"
     what = f"there is no checkpoint {which!r} (there are: {known})"
-    raise InputError(folder.root, what, "train and evaluate the model first, or name another checkpoint")
+    raise InputError(folder.root, what, "evaluate the model first, or name another one with --checkpoint=latest")
 
 
 def restore_model(model: tf.keras.Model, prefix: str) -> None:
@@ -53,7 +53,7 @@ def restore_model(model: tf.keras.Model, prefix: str) -> None:
     try:
         status = tf.train.Checkpoint(model=model).restore(prefix)
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
         what = f"the checkpoint cannot be read ({str(error).splitlines()[0]})"
         raise InputError(prefix, what, "delete it, or use another one") from None
 
@@ -70,10 +70,36 @@ def restore_part(model: tf.keras.Model, part: str, source: ModelFolder) -> str:
     target = tf.train.Checkpoint(model=tf.train.Checkpoint(**{part: getattr(model, part)}))
     try:
         target.restore(prefix).assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
         what = f"its {part} does not fit this model ({str(error).splitlines()[0]})"
         raise InputError(prefix, what, f"use a model with the same {part}") from None
     return prefix
+
+
+def hold_checkpoint(folder: ModelFolder, prefix: str) -> str | None:
+    """Copies a checkpoint to ``held/``, where training's retention cannot take it; returns the copy's prefix.
+
+    None where it is gone already, or only half there.
+    """
+    source = Path(prefix)
+    target = folder.root / "held" / source.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        parts = sorted(source.parent.glob(f"{source.name}.*"))
+        for part in parts:
+            shutil.copy2(part, target.parent / part.name)
+    except FileNotFoundError:
+        parts = []
+    if not any(part.name == f"{source.name}.index" for part in parts) or len(parts) < 2:
+        release_checkpoint(target)
+        return None
+    return str(target)
+
+
+def release_checkpoint(prefix: str | Path) -> None:
+    """Deletes a held copy."""
+    for part in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
+        part.unlink()
 
 
 def keep_best(folder: ModelFolder, name: str, prefix: str, value: float) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,11 +27,16 @@ class EntryPredictions:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Metrics over every frame, by output and (``total``) their mean; CCC with N - 1 as the recorded runs."""
+    """Metrics over every frame, by output and (``total``) their mean; CCC with N - 1 as the recorded runs.
+
+    `correlation` is Pearson's, which unlike the CCC does not fall when predictions have the wrong scale.
+    """
 
     ccc: dict[str, float]
     mse: dict[str, float]
+    correlation: dict[str, float]
     frames: int
+    dropped: int  # labelled frames in sequences that break the gap rule
     entries: list[EntryPredictions]
 
 
@@ -45,15 +51,21 @@ def compile_model(model: AffWildNet) -> Predict:
 
 
 def evaluate_model(
-    predict: Predict, outputs: Sequence[str], files: Sequence[RecordFile], sequence_length: int, batch: int = 8
+    predict: Predict,
+    outputs: Sequence[str],
+    files: Sequence[RecordFile],
+    trained: Mapping[str, Any],
+    batch: int = 8,
 ) -> Evaluation:
     """Predicts every labelled frame once, in sequences that start from the zero state, and measures.
 
-    Sequences are those of the thesis, `sequence_length` records each, with the tail of every entry kept too.
+    Sequences are cut as in training, by the ``sequence_length`` and ``gap_factor`` of the options `trained` that
+    ``model.json`` keeps, with the tail of every entry too; what breaks the gap rule is only counted.
     """
     streaming = StreamingCCC(len(outputs))
+    length, gap_factor = trained["sequence_length"], trained["gap_factor"]
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-    for loaded in evaluation_dataset(files, sequence_length, batch, outputs):
+    for loaded in evaluation_dataset(files, length, batch, outputs, gap_factor):
         predictions, labels = predict(loaded["faces"]).numpy(), loaded["labels"].numpy()
         streaming.update(predictions, labels, loaded["weights"].numpy())
         for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
@@ -64,7 +76,12 @@ def evaluate_model(
         frames, predictions, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
         entries.append(EntryPredictions(files[file].entry, frames, predictions, labels))
     return Evaluation(
-        _by_output(outputs, streaming.ccc()), _by_output(outputs, streaming.mse()), streaming.count, entries
+        ccc=_by_output(outputs, streaming.ccc()),
+        mse=_by_output(outputs, streaming.mse()),
+        correlation=_by_output(outputs, streaming.correlation()),
+        frames=streaming.count,
+        dropped=sum(len(file.frames) for file in files) - streaming.count,
+        entries=entries,
     )
 
 

@@ -34,6 +34,9 @@ class ExportOptions:
     gpu: int = option(-1, "GPU of this process, -1 for the CPU")
 
 
+# Rounding of the same operations in another order; more means that something was lost.
+MAX_DIFFERENCE = 1e-4
+
 SIGNATURES = """# An exported AffWildNet
 
 Load it in plain TensorFlow: `model = tf.saved_model.load(FOLDER)`.
@@ -78,10 +81,20 @@ def export_model(folder: ModelFolder, output: Path, checkpoint: str) -> float:
         notice="\nSYNTHETIC: trained on drawn faces; it knows one puppet and no people.\n" if loaded.synthetic else "",
     )
     write_text(temporary / "SIGNATURES.md", text)
-    values, _ = loaded.step(tf.constant(faces), tf.zeros([2, loaded.state_width]))
-    difference = float(np.abs(values.numpy() - model(faces).numpy()).max())
-    shutil.rmtree(output, ignore_errors=True)
+    pieces, _ = loaded.step(tf.constant(faces), tf.zeros([2, loaded.state_width]))
+    whole = tf.saved_model.load(str(temporary)).signatures["sequences"](faces=tf.constant(faces))["values"]
+    wanted = model(faces).numpy()
+    difference = max(float(np.abs(values.numpy() - wanted).max()) for values in (pieces, whole))
+    if not difference < MAX_DIFFERENCE:
+        raise RuntimeError(
+            f"the exported model's values differ from the model's by {difference:.1e}; nothing was written"
+        )
+    old = output.with_name(f".{output.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
     temporary.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
     return difference
 
 

@@ -68,6 +68,11 @@ class StreamingCCC:
         covariance = self._products / (self.count - ddof)
         return np.divide(2 * covariance, denominator, out=nothing, where=denominator != 0)
 
+    def correlation(self) -> np.ndarray:
+        """Pearson's correlation of each dimension, (dimensions,) float64; NaN where either side is constant."""
+        spread = np.sqrt(self._squares[0] * self._squares[1])
+        return np.divide(self._products, spread, out=np.full(self.dimensions, np.nan), where=spread > 0)
+
     def mse(self) -> np.ndarray:
         """The mean squared error of each dimension, (dimensions,) float64; NaN before the first frame."""
         return self._errors / self.count if self.count else np.full(self.dimensions, np.nan)

@@ -6,7 +6,7 @@
 | ``input.json`` | what faces it takes (`InputSpec`) |
 | ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
 | ``training.json`` | ``running``, ``finished`` (and at which step) or ``failed`` |
-| ``evaluations.csv`` | a row an evaluated checkpoint |
+| ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |
 | ``events/`` | TensorBoard |
@@ -50,9 +50,9 @@ class ModelFolder:
     def training(self) -> Path:
         return self.root / "training.json"
 
-    @property
-    def evaluations(self) -> Path:
-        return self.root / "evaluations.csv"
+    def evaluations(self, partition: str = "validation") -> Path:
+        """The validation part's is ``evaluations.csv``, the only one that chooses the best checkpoints."""
+        return self.root / ("evaluations.csv" if partition == "validation" else f"evaluations-{partition}.csv")
 
     @property
     def best(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,7 +14,7 @@ from affwildnet.prediction_files import SYNTHETIC_NOTICE, plot_curves, read_rows
 from affwildnet.serving import LoadedModel, open_model
 from affwildnet.video_prediction import Prediction, predict_video
 from data_pipeline.detectors import DETECTORS
-from data_pipeline.probe import probe
+from data_pipeline.probe import check_length, probe
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -33,7 +33,7 @@ class PredictOptions:
     output: str = option("predictions", "folder for VIDEO.csv, VIDEO.png and VIDEO-affect.mp4")
     checkpoint: str = option("total", "checkpoint of a model folder: valence, arousal, total, latest or a step")
     detector: str = option("blazeface", "face detector", choices=sorted(DETECTORS))
-    min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1")
+    min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1", at_least=0, at_most=1)
     overlay: bool = option(True, "write the video with boxes and values drawn in")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
@@ -42,12 +42,11 @@ def predict_files(video: Path, model: LoadedModel, chosen: PredictOptions) -> li
     """Predicts one video and writes its files; returns their paths.
 
     Raises:
-      InputError: the video cannot be read.
+      InputError: the video cannot be read, or breaks off (then the files hold what there is).
     """
     facts = probe(video)
     rate = model.spec.frame_rate
-    base = Path(chosen.output) / video.stem
-    table, plot, drawn = base.with_name(f"{base.name}.csv"), base.with_name(f"{base.name}.png"), None
+    table, plot, drawn = output_files(video, Path(chosen.output))
     predictions = predict_video(video, model, chosen.detector, chosen.min_score)
     shown = _with_progress(predictions, round(facts.seconds * rate), video.name)
     frames, with_face = write_rows(table, shown, model.outputs, rate, model.synthetic)
@@ -58,11 +57,32 @@ def predict_files(video: Path, model: LoadedModel, chosen: PredictOptions) -> li
     plot_curves(rows, model.outputs, plot, title)
     written = [table, plot]
     if chosen.overlay:
-        drawn = base.with_name(f"{base.name}-affect.mp4")
         write_overlay(video, rows, model.outputs, rate, drawn, model.synthetic)
         written.append(drawn)
     print(f"{video}: a face in {with_face} of {frames} frames; wrote {', '.join(map(str, written))}")
+    check_length(video, facts, frames / rate)
     return written
+
+
+def output_files(video: Path, output: Path) -> tuple[Path, Path, Path]:
+    """The paths of a video's CSV, plot and drawn video."""
+    return output / f"{video.stem}.csv", output / f"{video.stem}.png", output / f"{video.stem}-affect.mp4"
+
+
+def check_outputs(videos: Sequence[Path], output: Path) -> None:
+    """Raises `InputError` if predictions would overwrite each other, or files that are none of theirs."""
+    stems: dict[str, Path] = {}
+    for video in videos:
+        other = stems.setdefault(video.stem.lower(), video)
+        if other != video:
+            raise InputError(
+                video, f"its files would replace those of {other}", "predict them into two --output folders"
+            )
+        files = output_files(video, output)
+        ours = files[0].exists() and files[0].read_bytes()[:20] == b"frame,seconds,track,"
+        for path in files:
+            if path.exists() and not ours:
+                raise InputError(path, "a file is in the way that is no prediction", "name another folder in --output")
 
 
 def _with_progress(predictions: Iterable[Prediction], frames: int, title: str) -> Iterator[Prediction]:
@@ -79,6 +99,7 @@ def main(argv: list[str]) -> int:
         raise InputError("VIDEO", "no video is named", "run affwildnet.predict VIDEO --model=DIR")
     if not chosen.model:
         raise InputError("--model", "no model is named", NO_MODEL)
+    check_outputs(videos, Path(chosen.output))
     use_device(chosen.gpu)
     model = open_model(Path(chosen.model), chosen.checkpoint)
     if model.synthetic:
@@ -94,7 +115,7 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    options.run_main(main, PredictOptions)
+    options.run_main(main, PredictOptions, takes_arguments=True)
 
 
 if __name__ == "__main__":

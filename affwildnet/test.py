@@ -46,12 +46,12 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
     predict = compile_model(model)
     files = open_partition(workspace, chosen.partition)
     check_records(files, spec, folder)
-    length = read_json(folder.model)["training"]["sequence_length"]
+    trained = read_json(folder.model)["training"]
     results: dict[str, Any] = {"partition": chosen.partition, "synthetic": is_synthetic(folder), "checkpoints": {}}
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(predict, model.options.outputs, files, length, chosen.batch)
+        evaluation = evaluate_model(predict, model.options.outputs, files, trained, chosen.batch)
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, model.options.outputs)
         results["checkpoints"][which] = _result(prefix, evaluation, model.options.outputs)
@@ -99,7 +99,9 @@ def _result(prefix: str, evaluation: Evaluation, outputs: tuple[str, ...]) -> di
         "checkpoint": prefix,
         "ccc": evaluation.ccc,
         "mse": evaluation.mse,
+        "correlation": evaluation.correlation,
         "frames": evaluation.frames,
+        "dropped": evaluation.dropped,
         "ccc_by_entry": by_entry,
     }
 

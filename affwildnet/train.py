@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import Batch, training_dataset
 from tfrecords.options import option
 from tfrecords.sequences import GAP_FACTOR
-from tfrecords.workspace import Workspace, write_json
+from tfrecords.workspace import Workspace, read_csv, write_json
 
 PREPROCESSES = ("paper", "pretrained")
 
@@ -40,11 +41,11 @@ class TrainOptions:
     """What shapes the training; a resumed run must have the same."""
 
     case: str = option("2", "thesis's case: 0 trains RNN and FC on a frozen CNN, 2 everything", choices=sorted(CASES))
-    batch: int = option(2, "sequences a batch")
-    sequence_length: int = option(80, "frames a sequence")
+    batch: int = option(2, "sequences a batch", at_least=1)
+    sequence_length: int = option(80, "frames a sequence", at_least=1)
     gap_factor: float = option(GAP_FACTOR, "drop a sequence whose frames span this many times its length or more")
     loss: str = option("ccc", "1 - CCC or the mean squared error", choices=("ccc", "mse"))
-    learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's")
+    learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's", at_least=0)
     seed: int = option(1, "seed of weights and order")
     colour_order: str = option("bgr", "order in which the network sees the colours; the thesis's is bgr", COLOUR_ORDERS)
     preprocess: str = option(
@@ -62,11 +63,11 @@ class TrainRun:
 
     workspace: str = option("", "workspace folder")
     model: str = option("", "model folder, made if it does not exist, resumed if it holds a checkpoint")
-    steps: int = option(0, "stop after this step; 0 trains until stopped")
+    steps: int = option(0, "stop after this step; 0 trains until stopped", at_least=0)
     checkpoint_seconds: float = option(900.0, "seconds between checkpoints; 0 for none by time")
-    checkpoint_steps: int = option(0, "steps between checkpoints; 0 for none by steps")
-    keep_checkpoints: int = option(10000, "checkpoints that are kept; the thesis kept all")
-    log_steps: int = option(50, "steps between TensorBoard summaries")
+    checkpoint_steps: int = option(0, "steps between checkpoints; 0 for none by steps", at_least=0)
+    keep_checkpoints: int = option(10000, "checkpoints that are kept; the thesis kept all", at_least=1)
+    log_steps: int = option(50, "steps between TensorBoard summaries", at_least=1)
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
 
@@ -94,6 +95,8 @@ def _train(
     folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
 ) -> int:
     files = open_partition(workspace, "train")
+    if not any(row["partition"] == "validation" for row in read_csv(workspace.partition)):
+        print("warning: no entry is for validation, so no best checkpoint can be chosen: use --checkpoint=latest later")
     spec = input_spec_of(files[0], chosen.colour_order)
     if chosen.preprocess == "pretrained":
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
@@ -109,10 +112,7 @@ def _train(
     manager = tf.train.CheckpointManager(
         saved, str(folder.checkpoints), max_to_keep=run.keep_checkpoints, step_counter=step
     )
-    if manager.latest_checkpoint:
-        saved.restore(manager.latest_checkpoint).assert_consumed()
-        print(f"resumed at step {int(step)} from {manager.latest_checkpoint}")
-    else:
+    if not resume(saved, manager):
         initialise(model, chosen)
     data = training_dataset(
         files,
@@ -127,6 +127,26 @@ def _train(
     train_step = make_train_step(model, variables, optimizer, chosen.loss)
     _loop(folder, data, run, chosen.loss, step, train_step, manager)
     return int(step)
+
+
+def resume(saved: tf.train.Checkpoint, manager: tf.train.CheckpointManager) -> bool:
+    """Restores the newest checkpoint that can be read; returns False where there is none at all.
+
+    Raises:
+      InputError: there are checkpoints, and none can be read.
+    """
+    for prefix in reversed(manager.checkpoints):
+        try:
+            saved.restore(prefix).assert_consumed()
+        except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
+            print(f"warning: {prefix} cannot be read ({str(error).splitlines()[0]})", file=sys.stderr)
+            continue
+        print(f"resumed from {prefix}")
+        return True
+    if manager.checkpoints:
+        what = "none of its checkpoints can be read"
+        raise InputError(manager.directory, what, "delete them, or train into an empty --model folder")
+    return False
 
 
 def input_spec_of(file: RecordFile, colour_order: str) -> InputSpec:

@@ -31,8 +31,8 @@ class FilterOptions:
 def choose_faces(workspace: Workspace, row: ManifestRow, options: FilterOptions) -> None:
     """Writes ``faces/ENTRY.csv`` for each of the clip's entries.
 
-    With two subjects, person 1 is the one further left in the first frame that has two detections, and each is
-    followed on its own from that frame on.
+    With two subjects, person 1 is the one further left in the first frame that has two detections; both are followed
+    from that frame on, and no face is given to both.
 
     Raises:
       InputError: the clip has no detection at all, or names two subjects and never shows two faces.
@@ -52,9 +52,9 @@ def choose_faces(workspace: Workspace, row: ManifestRow, options: FilterOptions)
     # The first two by name are the most certain ones: a third face is somebody in the background.
     starts = sorted(range(len(entries)), key=lambda face: frames[0][face]["x"])
     with read_crops(workspace.crops(row.clip)) as read:
-        for entry, start in zip(entries, starts, strict=True):
-            choices = FILTERS[options.filter](_crops(frames, read), start)
-            write_csv(workspace.faces(entry), COLUMNS, _chosen(frames, choices))
+        choices = FILTERS[options.filter](_crops(frames, read), starts)
+    for person, entry in enumerate(entries):
+        write_csv(workspace.faces(entry), COLUMNS, _chosen(frames, [people[person] for people in choices]))
 
 
 def _crops(frames: list[Detections], read: Callable[[str], np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -74,6 +74,6 @@ def _chosen(frames: list[Detections], choices: list[tuple[int, float]]) -> Itera
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("filter")

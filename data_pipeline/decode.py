@@ -60,7 +60,7 @@ def video_frames(path: Path, frame_rate: float = FRAME_RATE) -> Iterator[np.ndar
     """
     probe(path)
     read = (
-        at_frame_rate(ffmpeg.input(str(path)).video, frame_rate)
+        at_frame_rate(ffmpeg.input(str(path.resolve())).video, frame_rate)
         .output("pipe:", format="yuv4mpegpipe", pix_fmt="yuv444p", strict=-1)
         .global_args("-nostdin", "-v", "error")
     )

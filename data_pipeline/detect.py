@@ -19,9 +19,9 @@ class DetectOptions:
     """How faces are found and cut out."""
 
     detector: str = option("blazeface", "face detector", choices=sorted(DETECTORS))
-    min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1")
-    crop_margin: float = option(0.0, "part of the box's sides added all round a crop; the thesis adds none")
-    jpeg_quality: int = option(95, "JPEG quality of crops, 1 to 100")
+    min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1", at_least=0, at_most=1)
+    crop_margin: float = option(0.0, "part of the box's sides added all round a crop; the thesis adds none", at_least=0)
+    jpeg_quality: int = option(95, "JPEG quality of crops, 1 to 100", at_least=1, at_most=100)
     loose_crops: bool = option(False, "write crops into a folder, a file each, in place of one ZIP a clip")
 
 
@@ -54,6 +54,6 @@ def detect_faces(workspace: Workspace, clip: str, options: DetectOptions) -> int
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("detect")

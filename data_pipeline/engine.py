@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
-import dataclasses
 import multiprocessing
+import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,22 +14,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data_pipeline.failures import Outcome, read_failures
 from data_pipeline.manifest import ManifestRow
-from data_pipeline.stages import run_stage
+from data_pipeline.stages import STAGES, run_stage
 from tfrecords.errors import InputError
-from tfrecords.workspace import Workspace, read_csv, write_csv
-
-FAILURE_COLUMNS = ("clip", "stage", "reason", "command")
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What became of one clip: seconds spent in each stage that ran, and the stage and reason of a failure."""
-
-    clip: str
-    seconds: Mapping[str, float]
-    failed_stage: str = ""
-    reason: str = ""
+from tfrecords.workspace import Workspace
 
 
 def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Outcome:
@@ -41,6 +31,10 @@ def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, An
                 seconds[name] = time.monotonic() - start
         except InputError as error:
             return Outcome(row.clip, seconds, name, str(error))
+        except OSError as error:
+            what = f"it cannot be used ({error.strerror})"
+            fault = InputError(os.fsdecode(error.filename or row.source), what, "check its rights and the disk's space")
+            return Outcome(row.clip, seconds, name, str(fault))
         except Exception as error:  # a fault of ours or of a library: it must not cost the other clips their run
             traceback.print_exc()
             return Outcome(row.clip, seconds, name, f"{row.source}: {type(error).__name__}: {error}")
@@ -52,18 +46,19 @@ def process_clips(
 ) -> list[Outcome]:
     """Runs `stages` on all clips with `workers` processes and a progress bar; outcomes in the order of `rows`.
 
-    Failures are written to ``failures.csv`` (failures of clips that are not in `rows` stay there).
+    Clips that are set aside in an earlier stage are not tried: their outcome is that failure.
     """
-    outcomes: dict[str, Outcome] = {}
-    with tqdm(total=len(rows), unit="clip", desc=title) as bar:
-        for outcome in _outcomes(workspace, rows, stages, max(1, workers)):
+    failures = read_failures(workspace)
+    earlier = list(STAGES)[: list(STAGES).index(next(iter(stages)))]
+    outcomes = {clip: failure for clip, failure in failures.items() if failure.failed_stage in earlier}
+    waiting = [row for row in rows if row.clip not in outcomes]
+    with tqdm(total=len(waiting), unit="clip", desc=title) as bar:
+        for outcome in _outcomes(workspace, waiting, stages, max(1, workers)):
             outcomes[outcome.clip] = outcome
             bar.update()
             if outcome.reason:
-                bar.write(f"set aside: {outcome.reason}")
-    done = [outcomes[row.clip] for row in rows]
-    _write_failures(workspace, done)
-    return done
+                bar.write(f"set aside: {outcome.reason}", file=sys.stderr)
+    return [outcomes[row.clip] for row in rows]
 
 
 def _outcomes(
@@ -100,18 +95,3 @@ def _one_thread() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-
-
-def _write_failures(workspace: Workspace, outcomes: Sequence[Outcome]) -> None:
-    processed = {outcome.clip for outcome in outcomes}
-    kept = read_csv(workspace.failures, FAILURE_COLUMNS) if workspace.failures.exists() else []
-    rows = [row for row in kept if row["clip"] not in processed]
-    for outcome in outcomes:
-        if outcome.reason:
-            command = f"python -m data_pipeline.build --workspace={workspace.root} --clips={outcome.clip}"
-            row = {"clip": outcome.clip, "stage": outcome.failed_stage, "reason": outcome.reason, "command": command}
-            rows.append(row)
-    if rows:
-        write_csv(workspace.failures, FAILURE_COLUMNS, rows)
-    else:
-        workspace.failures.unlink(missing_ok=True)

@@ -44,7 +44,9 @@ def read_manifest(workspace: Workspace) -> list[ManifestRow]:
     """
     path = workspace.manifest
     if not path.exists():
-        raise InputError(path, "there is no manifest", "write one with python -m data_pipeline.manifest --folder=DIR")
+        raise InputError(
+            path, "there is no manifest", "write one with python -m data_pipeline.manifest --workspace=W --folder=DIR"
+        )
     rows: list[ManifestRow] = []
     lines: dict[str, int] = {}
     for line, row in read_numbered_csv(path, required=("clip", "source")):
@@ -90,18 +92,36 @@ def write_manifest(workspace: Workspace, folder: Path, subject_regex: str = "") 
     videos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     if not videos:
         raise InputError(folder, "no video was found there", f"use a folder with {', '.join(sorted(VIDEO_SUFFIXES))}")
+    pattern = _subject_pattern(subject_regex)
     rows, used = [], set()
     for video in videos:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", video.stem).strip(".-_")[:100] or "clip"
+        name = _as_name(video.stem)
         clip, number = name, 2
         while clip.lower() in used:
             clip, number = f"{name}_{number}", number + 1
         used.add(clip.lower())
-        found = re.search(subject_regex, video.name) if subject_regex else None
-        subject = found.group(1) if found else clip
-        rows.append({"clip": clip, "source": str(video.resolve()), "subjects": re.sub(r"[^\w.-]+", "_", subject)})
+        found = pattern.search(video.name) if pattern else None
+        subject = _as_name(found.group(1) or "") if found else clip
+        rows.append({"clip": clip, "source": str(video.resolve()), "subjects": subject})
     write_csv(workspace.manifest, COLUMNS, rows)
     return len(rows)
+
+
+def _as_name(text: str) -> str:
+    """`text` with what a file's name cannot hold replaced, see `workspace.check_name`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".-_")[:100] or "clip"
+
+
+def _subject_pattern(subject_regex: str) -> re.Pattern[str] | None:
+    try:
+        pattern = re.compile(subject_regex) if subject_regex else None
+    except re.error as error:
+        what = f"{subject_regex!r} is no regular expression ({error})"
+        raise InputError("--subject_regex", what, r"write for example '^(\w+)_'") from None
+    if pattern is not None and pattern.groups < 1:
+        remedy = r"put the part that names the subject in brackets, as in '^(\w+)_'"
+        raise InputError("--subject_regex", f"{subject_regex!r} has no group", remedy)
+    return pattern
 
 
 def main(argv: list[str]) -> int:
@@ -111,6 +131,8 @@ def main(argv: list[str]) -> int:
     workspace = Workspace(Path(chosen.workspace))
     count = write_manifest(workspace, Path(chosen.folder), chosen.subject_regex)
     print(f"{count} clips written to {workspace.manifest}")
+    if not chosen.subject_regex:
+        print("each file is taken for another person: where one is in several, give them one id in column 'subjects'")
     return 0
 
 

@@ -48,6 +48,9 @@ def match_labels(workspace: Workspace, row: ManifestRow, options: MatchOptions) 
     """
     awaiting = []
     for entry in row.entries():
+        if not workspace.faces(entry).exists():
+            remedy = "run python -m data_pipeline.build from an earlier stage"
+            raise InputError(workspace.faces(entry), "the entry's faces are missing", remedy)
         annotators = find_annotators(workspace, entry)
         if options.annotator:
             annotators = [name for name in annotators if name == options.annotator]
@@ -78,6 +81,6 @@ def _dimension(folder: Path, dimension: str) -> Trace:
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("match")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from data_pipeline.manifest import ManifestRow
 from tfrecords.convert import read_labels
 from tfrecords.errors import InputError
 from tfrecords.options import option
-from tfrecords.workspace import Workspace, write_csv
+from tfrecords.workspace import Workspace, read_csv, write_csv
 
 PARTITIONS = ("train", "validation", "test")
 COLUMNS = ("entry", "clip", "subject", "partition", "frames", "valence", "arousal")
@@ -62,6 +62,13 @@ def partition_database(workspace: Workspace, rows: Sequence[ManifestRow], option
     return {name: sum(entry["partition"] == name for entry in entries) for name in PARTITIONS}
 
 
+def leave_out(workspace: Workspace, clips: Collection[str]) -> None:
+    """Takes clips out of ``partition.csv``, so that nobody asks for records that are not there."""
+    if clips and workspace.partition.exists():
+        rows = read_csv(workspace.partition, COLUMNS)
+        write_csv(workspace.partition, COLUMNS, [row for row in rows if row["clip"] not in clips])
+
+
 def assign_groups(totals: np.ndarray, shares: Sequence[float]) -> list[int]:
     """The part (0 to P-1) of each group, so that every total comes as near to its shares as can be.
 
@@ -89,7 +96,8 @@ def assign_groups(totals: np.ndarray, shares: Sequence[float]) -> list[int]:
     if groups >= parts:
         some = scipy.sparse.kron(np.ones((1, groups)), scipy.sparse.eye(parts))
         none = scipy.sparse.csr_matrix((parts, distances))
-        constraints.append(scipy.optimize.LinearConstraint(scipy.sparse.hstack([some, none]), 1, np.inf))
+        least = (np.array(shares) > 0).astype(float)
+        constraints.append(scipy.optimize.LinearConstraint(scipy.sparse.hstack([some, none]), least, np.inf))
     solution = scipy.optimize.milp(
         np.concatenate([np.zeros(assigned), np.ones(distances)]),
         constraints=constraints,
@@ -130,6 +138,6 @@ def _read_shares(words: Sequence[str]) -> list[float]:
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("partition")

@@ -38,7 +38,8 @@ def probe(path: Path) -> VideoFacts:
     if not path.is_file():
         raise InputError(path, "the video file is missing", "put it there or mend the manifest's column 'source'")
     try:
-        with av.open(str(path)) as container:
+        # Resolved: PyAV takes a relative name with a colon for a protocol.
+        with av.open(str(path.resolve())) as container:
             if not container.streams.video:
                 raise InputError(path, "the file holds no video stream", "use a file with a picture")
             stream = container.streams.video[0]
@@ -58,6 +59,16 @@ def probe(path: Path) -> VideoFacts:
         raise InputError(path, what, "fetch it again, or replace it with a whole video file") from None
 
 
+def check_length(path: Path, declared: VideoFacts, seconds: float) -> None:
+    """Raises `InputError` if only `seconds` of the video could be decoded, well short of what its headers declare.
+
+    A file that was cut off decodes to its cut without an error, so what came is held against the headers.
+    """
+    if seconds < 0.99 * declared.seconds - 0.5:
+        what = f"the video breaks off after {seconds:.1f} s of the {declared.seconds:.1f} s that it declares"
+        raise InputError(path, what, "fetch it again, or trim it to the part that plays")
+
+
 def _start_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     if stream.start_time is None or stream.time_base is None:
         return 0.0
@@ -71,6 +82,6 @@ def _declared_seconds(container: av.container.InputContainer, stream: av.VideoSt
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("probe")

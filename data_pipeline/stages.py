@@ -38,6 +38,7 @@ class Stage:
     run: Callable[[Workspace, ManifestRow, Any], object]
     inputs: Paths
     outputs: Paths
+    reads_subjects: bool = False
     version: int = 1
 
 
@@ -109,9 +110,9 @@ STAGES: dict[str, Stage] = {
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
     "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
-    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces),
-    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels),
-    "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records),
+    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
+    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads_subjects=True),
+    "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True),
 }
 
 
@@ -151,10 +152,13 @@ def _read_provenance(path: Path) -> dict[str, Any]:
 
 
 def _fingerprint(workspace: Workspace, row: ManifestRow, stage: Stage, options: Any) -> str:
-    inputs = [
-        (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in stage.inputs(workspace, row)
-        if path.is_file() or path.is_dir()
-    ]
-    parts = [stage.version, dataclasses.asdict(options), row.subjects, inputs]
+    root = workspace.root.resolve()
+    inputs = []
+    for path in stage.inputs(workspace, row):
+        if path.exists():
+            place = path.resolve()
+            # Relative within the workspace, so that it can be moved.
+            name = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
+            inputs.append((name, path.stat().st_size, path.stat().st_mtime_ns))
+    parts = [stage.version, dataclasses.asdict(options), inputs, row.subjects if stage.reads_subjects else ()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

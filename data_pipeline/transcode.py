@@ -8,7 +8,7 @@ from pathlib import Path
 import ffmpeg
 
 from data_pipeline.decode import FRAME_RATE, at_frame_rate, ffmpeg_binary
-from data_pipeline.probe import VideoFacts, probe
+from data_pipeline.probe import VideoFacts, check_length, probe
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import atomic_path
@@ -19,7 +19,12 @@ class TranscodeOptions:
     """How clips are encoded."""
 
     preset: str = option("veryfast", "libx264's preset: slower makes smaller files")
-    crf: int = option(18, "libx264's constant rate factor: 0 is lossless, 18 looks like the source, 51 is worst")
+    crf: int = option(
+        18,
+        "libx264's constant rate factor: 0 is lossless, 18 looks like the source, 51 is worst",
+        at_least=0,
+        at_most=51,
+    )
 
 
 def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts:
@@ -29,7 +34,7 @@ def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts
       InputError: the source cannot be read, or ends well before the length that it declares.
     """
     declared = probe(source)
-    read = ffmpeg.input(str(source))
+    read = ffmpeg.input(str(source.resolve()))
     streams = [at_frame_rate(read.video).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")]
     if declared.has_audio:
         # The clip begins with its first picture, so what sounds before that goes and the rest moves along.
@@ -56,16 +61,8 @@ def transcode(source: Path, clip: Path, options: TranscodeOptions) -> VideoFacts
             what = f"ffmpeg cannot convert it ({_last_line(error.stderr)})"
             raise InputError(source, what, "fetch it again, or replace it with a whole video file") from None
         facts = probe(temporary)
-        _check_length(source, declared, facts)
+        check_length(source, declared, facts.frames / FRAME_RATE)
     return facts
-
-
-def _check_length(source: Path, declared: VideoFacts, facts: VideoFacts) -> None:
-    """A file that was cut off decodes to its cut without an error, so the frames are counted against the header."""
-    seconds = facts.frames / FRAME_RATE
-    if seconds < 0.99 * declared.seconds - 0.5:
-        what = f"the video breaks off after {seconds:.1f} s of the {declared.seconds:.1f} s that it declares"
-        raise InputError(source, what, "fetch it again, or trim it to the part that plays")
 
 
 def _last_line(stderr: bytes) -> str:
@@ -74,6 +71,6 @@ def _last_line(stderr: bytes) -> str:
 
 
 if __name__ == "__main__":
-    from data_pipeline.build import run_one_stage  # it imports this file as a module
+    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
 
     run_one_stage("transcode")

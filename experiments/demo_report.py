@@ -38,12 +38,13 @@ ABSENT = "–"
 
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
-    """A line of the result table: what was tested, its CCC and MSE, which CCC is wanted, and whether it was met."""
+    """A line of the result table: what was tested, its measures, the CCC wanted, and whether it was met."""
 
     dimension: str
     system: str
     ccc: str
     mse: str
+    correlation: str
     wanted: str
     met: str
 
@@ -80,21 +81,25 @@ def result_rows(results: dict[str, Any]) -> list[ResultRow]:
     )
     for dimension in DIMENSIONS:
         for system, place in systems:
-            ccc, mse = (look_up(results, *place, dimension, measure) for measure in ("ccc", "mse"))
+            ccc, mse, r = (look_up(results, *place, dimension, measure) for measure in ("ccc", "mse", "correlation"))
             target = look_up(results, "targets", dimension if system == "model" else "control")
             wanted = met = ABSENT
             if target is not None:
                 wanted = f"≥ {target:.2f}" if system == "model" else f"0 ± {target:.2f}"
                 if format_number(ccc) != ABSENT:
                     met = "yes" if (ccc >= target if system == "model" else abs(ccc) <= target) else "no"
-            rows.append(ResultRow(dimension, system, format_number(ccc), format_number(mse), wanted, met))
+            numbers = {"ccc": format_number(ccc), "mse": format_number(mse), "correlation": format_number(r)}
+            rows.append(ResultRow(dimension, system, **numbers, wanted=wanted, met=met))
     return rows
 
 
 def format_table(results: dict[str, Any]) -> str:
     """The result table as plain ASCII text, which any terminal can show."""
-    header = ("test part", "CCC", "MSE", "CCC wanted", "met")
-    lines = [(f"{row.dimension}, {row.system}", row.ccc, row.mse, row.wanted, row.met) for row in result_rows(results)]
+    header = ("test part", "CCC", "MSE", "r", "CCC wanted", "met")
+    lines = [
+        (f"{row.dimension}, {row.system}", row.ccc, row.mse, row.correlation, row.wanted, row.met)
+        for row in result_rows(results)
+    ]
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     text = []
     for line in [header, *lines]:
@@ -238,7 +243,7 @@ def _learning_figure(cnn: ModelFolder, model: ModelFolder) -> Illustration:
             panels.append(demo_figures.draw_losses(f"{title}, training", curves))
         else:
             missing.append(f"{folder.root.name}/events/train holds no training losses.")
-    evaluations = read_csv(model.evaluations) if model.evaluations.exists() else []
+    evaluations = read_csv(model.evaluations()) if model.evaluations().exists() else []
     if evaluations:
         best = read_json(model.best) if model.best.exists() else {}
         steps = np.array([int(row["step"]) for row in evaluations])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline.build import BuildResult
+from data_pipeline.pipeline import BuildResult
 from tfrecords.detections import read_detections
 from tfrecords.workspace import Workspace, read_csv
 

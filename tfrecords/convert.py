@@ -18,7 +18,7 @@ from tfrecords.errors import InputError
 from tfrecords.faces import resize_face
 from tfrecords.options import option
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
-from tfrecords.workspace import Workspace, atomic_path, read_csv
+from tfrecords.workspace import Workspace, atomic_path, read_csv, read_json, write_json
 
 RESIZE = "cubic"  # the original's rule
 
@@ -29,8 +29,8 @@ class ConvertOptions:
 
     encoding: str = option("jpeg", "how the face is stored", choices=("jpeg", "png", "raw", "float32"))
     profile: str = option("face", "keys of a record: 'original' is the thesis's four", choices=("face", "original"))
-    face_size: int = option(96, "sides of the stored face in pixels")
-    record_jpeg_quality: int = option(95, "JPEG quality of stored faces, 1 to 100")
+    face_size: int = option(96, "sides of the stored face in pixels", at_least=8)
+    record_jpeg_quality: int = option(95, "JPEG quality of stored faces, 1 to 100", at_least=1, at_most=100)
 
 
 def read_labels(path: Path) -> dict[int, dict[str, int]]:
@@ -143,17 +143,28 @@ def main(argv: list[str]) -> int:
     target, chosen = options.from_flags(ConvertTarget), options.from_flags(ConvertOptions)
     workspace = Workspace(Path(target.workspace))
     rows = read_csv(workspace.partition, ("entry", "clip", "subject"))
+    unknown = sorted(set(target.entries) - {row["entry"] for row in rows})
+    if unknown:
+        raise InputError(workspace.partition, f"there is no entry {unknown[0]}", "name its entries in --entries")
     if target.entries:
         rows = [row for row in rows if row["entry"] in target.entries]
     failed = 0
     for row in tqdm(rows, unit="entry", desc="convert"):
         try:
+            _forget_build(workspace, row["clip"])
             convert_entry(workspace, row["clip"], row["entry"], row["subject"], chosen)
         except InputError as error:
             failed += 1
             tqdm.write(f"set aside: {error}", file=sys.stderr)
     print(f"{len(rows) - failed} of {len(rows)} records written to {workspace.root / 'records'}")
     return 1 if failed else 0
+
+
+def _forget_build(workspace: Workspace, clip: str) -> None:
+    """Lets the next build convert the clip again: it must not take what is written here for its own, by its options."""
+    path = workspace.provenance(clip)
+    if path.exists():
+        write_json(path, {stage: made for stage, made in read_json(path).items() if stage != "convert"})
 
 
 def run() -> None:

@@ -7,6 +7,8 @@ so a default and its help text stand in one place.
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import sys
 import types
 import typing
@@ -20,12 +22,21 @@ from tfrecords.errors import InputError
 Options = TypeVar("Options")
 
 
-def option(default: Any, text: str, choices: Sequence[str] | None = None, flag: str = "") -> Any:
-    """A dataclass field with a default, a help text and, for names, the choices.
+def option(
+    default: Any,
+    text: str,
+    choices: Sequence[str] | None = None,
+    flag: str = "",
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Any:
+    """A dataclass field with a default, a help text and, for names, the choices, or for numbers their bounds.
 
     The flag is named as the field unless `flag` gives a name that Python reserves (``from``).
     """
-    return dataclasses.field(default=default, metadata={"help": text, "choices": choices, "flag": flag})
+    bounds = {"lower_bound": at_least, "upper_bound": at_most}
+    metadata = {"help": text, "choices": choices, "flag": flag, "bounds": bounds}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def flag_name(field: dataclasses.Field[Any]) -> str:
@@ -47,7 +58,10 @@ def define_flags(options_class: type, flag_values: flags.FlagValues = flags.FLAG
         elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(name, list(default), text, flag_values=flag_values)
         else:
-            _DEFINERS[kind](name, default, text, flag_values=flag_values)
+            bounds = field.metadata["bounds"] if kind in (int, float) else {}
+            _DEFINERS[kind](name, default, text, flag_values=flag_values, **bounds)
+        # Otherwise absl's --help shows none: it shows the flags that the main module defines.
+        flag_values.register_key_flag_for_module(sys.argv[0], flag_values[name])
 
 
 def from_flags(options_class: type[Options], flag_values: flags.FlagValues = flags.FLAGS) -> Options:
@@ -59,10 +73,14 @@ def from_flags(options_class: type[Options], flag_values: flags.FlagValues = fla
     return options_class(**values)
 
 
-def run_main(main: Callable[[list[str]], int | None], *options_classes: type) -> typing.NoReturn:
+def run_main(
+    main: Callable[[list[str]], int | None], *options_classes: type, takes_arguments: bool = False
+) -> typing.NoReturn:
     """Defines the flags of `options_classes`, parses the command line and runs ``main(argv)``.
 
-    An `InputError` ends the program with its one sentence on standard error and exit code 1, without a traceback.
+    What a person can mend ends the program with one sentence on standard error and exit code 1, without a traceback:
+    an `InputError`, wherever it was raised, a file that cannot be read or written, and words that are no flags, unless
+    the command `takes_arguments`.
     """
     for options_class in options_classes:
         define_flags(options_class)
@@ -72,13 +90,32 @@ def run_main(main: Callable[[list[str]], int | None], *options_classes: type) ->
             # TensorFlow's savers log through absl what only their authors want to know.
             logging.set_verbosity(logging.WARNING)
         try:
+            if len(argv) > 1 and not takes_arguments:
+                raise InputError(argv[1], "this command takes flags only", "write --name=value, see --help")
             return main(argv)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+        except Exception as error:
+            sentence = _sentence(error)
+            if not sentence:
+                raise
+            print(f"error: {sentence}", file=sys.stderr)
             return 1
 
     app.run(guarded)
     raise AssertionError("absl's app.run ends the process")
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell a person of `error`, or '' for a fault of the program."""
+    if isinstance(error, InputError):
+        return str(error)
+    # An error from within tf.data arrives as TensorFlow's own, with ours quoted in its text.
+    quoted = re.search(r"^(?:\S*\.)?InputError: (.+)$", str(error), re.MULTILINE)
+    if quoted:
+        return quoted.group(1)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        remedy = "check the path, its rights and the space on the disk"
+        return str(InputError(os.fsdecode(error.filename), f"it cannot be used ({error.strerror})", remedy))
+    return ""
 
 
 def _without_none(kind: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
 
 # The original drops a sequence whose frames span this many times its length or more (SPEC, Loader).
@@ -68,7 +69,7 @@ def training_batches(
     """Endless batches of windows, int64 (batch, 3), from batch `first_step` on; epochs follow without a break.
 
     Raises:
-      ValueError: no window is left to train on.
+      InputError: no window is left to train on.
     """
     skip = first_step * batch
     epoch = 0
@@ -77,7 +78,8 @@ def training_batches(
         rows = training_windows(files, length, seed, epoch, gap_factor).rows
         epoch += 1
         if not len(rows):
-            raise ValueError(f"no window of {length} records keeps the gap rule (gap factor {gap_factor:g})")
+            what = f"no window of {length} records keeps the gap rule (gap factor {gap_factor:g})"
+            raise InputError("--gap_factor", what, "raise it, or shorten --sequence_length")
         if skip >= len(rows):
             skip -= len(rows)
             continue

@@ -67,6 +67,7 @@ def _anchor_centres() -> np.ndarray:
 
 
 def _logit(probability: float) -> float:
+    probability = min(max(probability, 1e-9), 1 - 1e-9)
     return float(np.log(probability / (1 - probability)))
 
 

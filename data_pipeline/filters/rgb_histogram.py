@@ -6,33 +6,38 @@ from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
+import scipy.optimize
 
 BINS = 8
 # A lone detection farther than this from the reference shows somebody else, or no face.
 MAX_DISTANCE = 0.5
 
 
-def rgb_histogram(frames: Iterable[Sequence[np.ndarray]], start: int) -> list[tuple[int, float]]:
-    """Follows the person of the first frame's crop `start` by Hellinger distance of RGB histograms.
+def rgb_histogram(frames: Iterable[Sequence[np.ndarray]], starts: Sequence[int]) -> list[list[tuple[int, float]]]:
+    """Follows people by the Hellinger distance of RGB histograms, each from the first frame's crop that `starts` names.
 
-    The first frame's crop is kept unconditionally and is the reference. After it, a frame's only crop is kept if its
-    distance to the reference is at most 0.5, and of several the nearest is kept without a threshold; what is kept
-    becomes the reference.
+    The first frame's crops are kept unconditionally and are the references. After it, a frame's only crop is kept if
+    its distance to the reference is at most 0.5, and of several the nearest is kept without a threshold; what is kept
+    becomes the reference. Of several people each has a reference; a frame's crops are dealt out so that the distances
+    are least in sum, and nobody shares one.
     """
-    choices: list[tuple[int, float]] = []
-    reference: np.ndarray | None = None
+    choices: list[list[tuple[int, float]]] = []
+    references: list[np.ndarray] = []
     for crops in frames:
         histograms = [colour_histogram(crop) for crop in crops]
-        if reference is None:
-            choices.append((start, float("nan")))
-            reference = histograms[start]
+        if not references:
+            choices.append([(start, float("nan")) for start in starts])
+            references = [histograms[start] for start in starts]
             continue
-        distances = [hellinger_distance(reference, histogram) for histogram in histograms]
-        nearest = int(np.argmin(distances))
-        kept = len(crops) > 1 or distances[nearest] <= MAX_DISTANCE
-        choices.append((nearest if kept else -1, distances[nearest]))
-        if kept:
-            reference = histograms[nearest]
+        distances = np.array([[hellinger_distance(ref, found) for found in histograms] for ref in references])
+        people, dealt = scipy.optimize.linear_sum_assignment(distances)
+        row = [(-1, float(distances[person].min())) for person in range(len(starts))]
+        for person, crop in zip(people.tolist(), dealt.tolist(), strict=True):
+            distance = float(distances[person, crop])
+            if len(crops) > 1 or distance <= MAX_DISTANCE:
+                row[person] = (crop, distance)
+                references[person] = histograms[crop]
+        choices.append(row)
     return choices
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affwildnet.predict import PredictOptions, predict_files
+from affwildnet.predict import PredictOptions, check_outputs, predict_files
 from affwildnet.serving import open_model
 from affwildnet.video_prediction import PIECE, predict_video
 from data_pipeline.decode import video_frames
@@ -132,5 +132,16 @@ def test_unreadable_video_does_not_cost_the_others_their_prediction(tmp_path, fo
 def test_folder_that_is_no_model_and_missing_checkpoints_are_named(tmp_path, folder):
     with pytest.raises(InputError, match="neither a model folder nor an exported model; name a folder"):
         open_model(tmp_path, "latest")
-    with pytest.raises(InputError, match=r"there is no checkpoint 'total' \(there are: 1\); train and evaluate"):
+    with pytest.raises(InputError, match=r"there is no checkpoint 'total' \(there are: 1\); evaluate the model"):
         open_model(folder.root, "total")
+
+
+def test_videos_of_one_name_are_refused_and_foreign_files_are_kept(tmp_path):
+    videos = [tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"]
+    with pytest.raises(InputError, match=r"its files would replace those of .*a/x.mp4; predict them into two"):
+        check_outputs(videos, tmp_path / "out")
+    (tmp_path / "x-affect.mp4").write_bytes(b"somebody's video")
+    with pytest.raises(InputError, match=r"x-affect.mp4: a file is in the way that is no prediction"):
+        check_outputs(videos[:1], tmp_path)
+    (tmp_path / "x.csv").write_text("frame,seconds,track,x\n")
+    check_outputs(videos[:1], tmp_path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affwildnet.checkpoints import list_checkpoints
+from affwildnet.checkpoints import hold_checkpoint, list_checkpoints
 from affwildnet.evaluate import EvaluateOptions, evaluate_checkpoints
 from affwildnet.export import export_model
 from affwildnet.model_folder import ModelFolder
@@ -96,20 +97,71 @@ def test_loss_that_is_not_finite_stops_with_the_frames_named(tmp_path, demo_work
         train(ModelFolder(tmp_path), demo_workspace, RUN, MODEL, wild)
 
 
-def _evaluate(folder, workspace):
-    return evaluate_checkpoints(folder, workspace, EvaluateOptions(poll_seconds=0.1))
+def _evaluate(folder, workspace, partition="validation"):
+    chosen = EvaluateOptions(poll_seconds=0.1, partition=partition, grace_seconds=0)
+    return evaluate_checkpoints(folder, workspace, chosen)
+
+
+def test_evaluating_the_test_part_chooses_nothing(tmp_path, demo_workspace, trained):
+    folder = ModelFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, folder.root)
+    for path in (folder.best, folder.evaluations()):
+        path.unlink(missing_ok=True)
+    assert _evaluate(folder, demo_workspace, "test") == 3
+    assert not folder.best.exists() and not folder.evaluations().exists()
+    assert _evaluate(folder, demo_workspace) == 3
+    assert folder.best.exists() and not list((folder.root / "held").iterdir())
+
+
+def test_checkpoint_that_retention_took_before_best_knew_is_kept_from_its_held_copy(tmp_path, demo_workspace, trained):
+    folder = ModelFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, folder.root)
+    _evaluate(folder, demo_workspace)
+    top = json.loads(folder.best.read_text())["valence"]["step"]
+    # As a kill between the row and best.json leaves it, with the checkpoint rotated away.
+    hold_checkpoint(folder, str(folder.checkpoints / f"ckpt-{top}"))
+    for part in folder.checkpoints.glob(f"ckpt-{top}.*"):
+        part.unlink()
+    shutil.rmtree(folder.root / "best")
+    folder.best.unlink()
+    _evaluate(folder, demo_workspace)
+    assert json.loads(folder.best.read_text())["valence"]["step"] == top
+
+
+def test_evaluation_waits_for_training_that_may_go_on(tmp_path, demo_workspace, trained):
+    folder = ModelFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, folder.root)
+    began = time.monotonic()
+    assert evaluate_checkpoints(folder, demo_workspace, EvaluateOptions(poll_seconds=0.1, grace_seconds=4)) in (0, 3)
+    assert time.monotonic() - began >= 4
+
+
+def test_training_resumes_from_the_checkpoint_before_a_damaged_one(tmp_path, demo_workspace, trained, capsys):
+    folder = ModelFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, folder.root)
+    data = next(folder.checkpoints.glob("ckpt-6.data*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    assert train(folder, demo_workspace, dataclasses.replace(RUN, steps=8), MODEL, SMALL) == 8
+    shown = capsys.readouterr()
+    assert "ckpt-6 cannot be read" in shown.err and f"resumed from {folder.checkpoints / 'ckpt-4'}" in shown.out
 
 
 def test_killed_evaluation_evaluates_what_it_missed_and_nothing_twice(demo_workspace, trained):
-    flags = (f"--workspace={demo_workspace.root}", f"--model={trained.root}", "--gpu=-1", "--poll_seconds=0.1")
+    flags = (
+        f"--workspace={demo_workspace.root}",
+        f"--model={trained.root}",
+        "--gpu=-1",
+        "--poll_seconds=0.1",
+        "--grace_seconds=60",
+    )
     process = _start("evaluate", *flags)
-    _wait_for(trained.evaluations.exists, process)
+    _wait_for(trained.evaluations().exists, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    before = len(read_csv(trained.evaluations))
+    before = len(read_csv(trained.evaluations()))
     assert before >= 1
     assert _evaluate(trained, demo_workspace) == 3 - before
-    rows = read_csv(trained.evaluations)
+    rows = read_csv(trained.evaluations())
     assert [int(row["step"]) for row in rows] == [2, 4, 6]
     assert _evaluate(trained, demo_workspace) == 0
     best = json.loads(trained.best.read_text())
@@ -188,7 +240,8 @@ def test_killed_training_goes_on_from_its_last_checkpoint(tmp_path, demo_workspa
     assert read_json(folder.training)["state"] == "running"
     process = _start("train", *flags, f"--steps={reached + 3}")
     output = process.communicate(timeout=120)[0]
-    assert process.returncode == 0 and f"resumed at step {reached} from" in output, output
+    assert process.returncode == 0, output
+    assert f"resumed from {folder.checkpoints / f'ckpt-{reached}'}" in output
     assert list(list_checkpoints(folder))[-1] == reached + 3
     whole = ModelFolder(tmp_path / "whole")
     train(whole, demo_workspace, dataclasses.replace(RUN, steps=reached + 3), MODEL, SMALL)

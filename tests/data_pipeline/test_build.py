@@ -160,3 +160,42 @@ def test_clip_that_the_manifest_does_not_know_is_named(workspace):
     _manifest(workspace, [(GOOD, "sources/2.mp4", "s1")])
     done = _build(workspace, "--clips=other")
     assert done.returncode == 1 and "there is no clip other; name clips of the manifest in --clips" in done.stderr
+
+
+@pytest.fixture
+def built(tmp_path, demo_workspace):
+    """A copy of the built demo workspace, which may be changed."""
+    shutil.copytree(demo_workspace.root, tmp_path / "copy")
+    return Workspace(tmp_path / "copy")
+
+
+def test_moved_workspace_is_built_already(built):
+    before = _times(built)
+    done = _build(built)
+    assert done.returncode == 0, done.stderr
+    assert _times(built) == before
+
+
+def test_clip_set_aside_leaves_the_partition_until_it_is_mended(built):
+    trace = built.annotations / "demo" / GOOD / "valence.txt"
+    good = trace.read_text()
+    trace.write_text("0.1 5000\n")
+    assert _build(built, "--from=match").returncode == 1
+    assert GOOD not in {row["clip"] for row in read_csv(built.partition)}
+    # A later stage neither forgets the failure nor takes the old labels.
+    again = _build(built, "--from=partition")
+    assert again.returncode == 1
+    assert [row["clip"] for row in read_csv(built.failures)] == [GOOD]
+    assert GOOD not in {row["clip"] for row in read_csv(built.partition)}
+    trace.write_text(good)
+    assert _build(built).returncode == 0
+    assert GOOD in {row["clip"] for row in read_csv(built.partition)} and not built.failures.exists()
+
+
+def test_failure_of_a_clip_that_left_the_manifest_goes(built):
+    rows = [(row.clip, str(row.source), " ".join(row.subjects)) for row in read_manifest(built)]
+    _manifest(built, [*rows, ("gone", "sources/gone.mp4", "s9")])
+    assert _build(built, "--to=probe").returncode == 1
+    _manifest(built, rows)
+    assert _build(built, "--to=probe").returncode == 0
+    assert not built.failures.exists()

@@ -203,4 +203,4 @@ def test_the_table_is_aligned_and_holds_the_numbers() -> None:
 
 
 def test_the_table_of_an_empty_run_has_dashes() -> None:
-    assert format_table({}).splitlines()[3].split()[2:] == ["-", "-", "-", "-"]
+    assert format_table({}).splitlines()[3].split()[2:] == ["-", "-", "-", "-", "-"]

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from absl import flags
@@ -54,3 +55,34 @@ def test_input_error_ends_a_program_with_one_sentence_and_exit_code_1():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "error: a.txt, line 2: it is empty; fill it.\n")
+
+
+def _run(module, *words):
+    command = [sys.executable, "-m", module, *words]
+    return subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+
+
+def test_help_shows_a_command_s_flags():
+    shown = _run("data_pipeline.manifest", "--help").stdout
+    assert "--workspace" in shown and "--subject_regex" in shown
+
+
+def test_words_that_are_no_flags_are_refused():
+    done = _run("data_pipeline.manifest", "--workspace=w", "folder")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: folder: this command takes flags only; write --name=value, see --help."
+
+
+def test_number_out_of_its_bounds_is_refused():
+    done = _run("data_pipeline.detect", "--workspace=w", "--min_score=2")
+    assert done.returncode != 0 and "min_score" in done.stderr
+
+
+def test_path_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_text("")
+    words = (f"--workspace={tmp_path / 'file' / 'w'}", f"--folder={tmp_path / 'videos'}")
+    done = _run("data_pipeline.manifest", *words)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "check the path, its rights and the space on the disk" in done.stderr

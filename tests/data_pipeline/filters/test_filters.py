@@ -12,6 +12,10 @@ pictures = st.integers(0, 2**32 - 1).map(
 )
 
 
+def _one_person(rule, frames, start):
+    return [people[0] for people in rule(frames, [start])]
+
+
 def _patch(*colours):
     """A crop with a column of each colour."""
     return np.repeat(np.array([colours], np.uint8), 8, axis=0)
@@ -47,20 +51,20 @@ def test_distance_is_0_of_equal_and_1_of_disjoint_colours():
 
 
 def test_first_face_is_kept_unconditionally():
-    choices = rgb_histogram([[_patch(GREEN), _patch(SKIN)]], 1)
+    choices = _one_person(rgb_histogram, [[_patch(GREEN), _patch(SKIN)]], 1)
     assert choices[0][0] == 1 and np.isnan(choices[0][1])
 
 
 def test_lone_detection_beyond_the_threshold_is_dropped_and_does_not_move_the_reference():
     frames = [[_patch(SKIN)], [_patch(GREEN)], [_patch(GREEN)], [_patch(SKIN)]]
-    assert [face for face, _ in rgb_histogram(frames, 0)] == [0, -1, -1, 0]
+    assert [face for face, _ in _one_person(rgb_histogram, frames, 0)] == [0, -1, -1, 0]
 
 
 def test_lone_detection_within_the_threshold_becomes_the_reference():
     # Each step shares three quarters of its colours with the one before; the last shares nothing with the first.
     colours = [(value, value, value) for value in range(0, 256, 32)]
     frames = [[_patch(*colours[step : step + 4])] for step in range(5)]
-    choices = rgb_histogram(frames, 0)
+    choices = _one_person(rgb_histogram, frames, 0)
     assert [face for face, _ in choices] == [0] * 5
     assert [distance for _, distance in choices[1:]] == pytest.approx([0.5] * 4, abs=1e-6)
     assert hellinger_distance(colour_histogram(frames[0][0]), colour_histogram(frames[4][0])) == pytest.approx(1)
@@ -68,25 +72,38 @@ def test_lone_detection_within_the_threshold_becomes_the_reference():
 
 def test_of_several_the_nearest_is_kept_without_a_threshold():
     frames = [[_patch(SKIN)], [_patch(GREEN), _patch(GREEN, GREEN, GREEN, SKIN)]]
-    face, distance = rgb_histogram(frames, 0)[1]
+    face, distance = _one_person(rgb_histogram, frames, 0)[1]
     assert face == 1 and distance > 0.5
 
 
 def test_of_several_the_kept_one_becomes_the_reference():
     frames = [[_patch(SKIN)], [_patch(GREEN), _patch(SHADE)], [_patch(GREEN)], [_patch(SKIN)]]
-    first = [face for face, _ in rgb_histogram(frames, 0)]
+    first = [face for face, _ in _one_person(rgb_histogram, frames, 0)]
     assert first == [0, 0, 0, -1]
 
 
 def test_first_by_name_takes_the_first_of_every_frame():
     frames = [[_patch(SKIN), _patch(GREEN)], [_patch(GREEN)], [_patch(GREEN), _patch(SKIN)]]
-    assert [face for face, _ in first_by_name(frames, 1)] == [1, 0, 0]
+    assert [face for face, _ in _one_person(first_by_name, frames, 1)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("name", sorted(FILTERS))
 def test_every_filter_chooses_one_crop_or_none_of_every_frame(name):
     rng = np.random.default_rng(0)
     frames = [[rng.integers(0, 256, (5, 5, 3), dtype=np.uint8) for _ in range(rng.integers(1, 4))] for _ in range(30)]
-    choices = FILTERS[name](iter(frames), 0)
+    choices = _one_person(FILTERS[name], iter(frames), 0)
     assert len(choices) == 30
     assert all(-1 <= face < len(crops) for (face, _), crops in zip(choices, frames, strict=True))
+
+
+def test_two_people_never_share_a_crop_and_keep_their_colours_when_they_swap_places():
+    frames = [[_patch(SKIN), _patch(GREEN)], [_patch(GREEN), _patch(SKIN)], [_patch(SKIN), _patch(SKIN)]]
+    choices = [[face for face, _ in people] for people in rgb_histogram(frames, [0, 1])]
+    assert choices[:2] == [[0, 1], [1, 0]]
+    assert sorted(choices[2]) == [0, 1]
+
+
+def test_lone_crop_of_two_people_goes_to_the_nearer_one_only():
+    frames = [[_patch(SKIN), _patch(GREEN)], [_patch(GREEN)], [_patch((0, 0, 255))]]
+    choices = [[face for face, _ in people] for people in rgb_histogram(frames, [0, 1])]
+    assert choices == [[0, 1], [-1, 0], [-1, -1]]
