@@ -23,14 +23,14 @@ from tfrecords.errors import InputError
 _HEADS = ("fc", "block", "head")
 # The rate of cases 1 to 3 for the backbones that did not take 1e-4 (SPEC.md, "Training").
 _SLOW_BACKBONES = {"vggface": 1e-5, "vgg16": 1e-5, "densenet121": 1e-5, "densenet121_keras": 1e-5}
-# Cells that converge at 1e-3 in case 0 without attention, and the backbones under which the thesis took 1e-4 all the same.
+# Cells that converge at 1e-3 in case 0 without attention; the backbones under which the thesis took 1e-4 all the same.
 _QUICK_CELLS = ("gru", "lstm", "lstm_plain", "lstm_addons", "rnn", "gru_highway", "gru_residual", "none")
 _SLOW_CASE_0 = ("resnet50_vggface2", "senet50_vggface2", "densenet")
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What of the CNN is trained (``nothing``, ``last_convolution`` or ``everything``), and whether the RNN is handed on."""
+    """What of the CNN is trained (``nothing``, ``last_convolution``, ``everything``); whether the RNN is handed on."""
 
     backbone: str
     needs_rnn: bool = False

@@ -58,15 +58,15 @@ def restore_model(model: tf.keras.Model, prefix: str) -> None:
         raise InputError(prefix, what, "delete it, or use another one") from None
 
 
-def restore_part(model: tf.keras.Model, part: str, source: ModelFolder) -> str:
-    """Fills ``model.backbone``, ``model.block`` or ``model.head`` from the latest checkpoint of another folder.
+def restore_part(model: tf.keras.Model, part: str, source: ModelFolder, which: str) -> str:
+    """Fills a part of `model` (``backbone``, ``fc``, ``block``, ``head``) from checkpoint `which` of another folder.
 
     Returns the prefix.
 
     Raises:
       InputError: there is none, or its part has other shapes.
     """
-    prefix = choose_checkpoint(source, "latest")
+    prefix = choose_checkpoint(source, which)
     target = tf.train.Checkpoint(model=tf.train.Checkpoint(**{part: getattr(model, part)}))
     try:
         target.restore(prefix).assert_existing_objects_matched().expect_partial()

@@ -9,26 +9,26 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 from tqdm import tqdm
 
-from affwildnet.adam import FusedAdam
 from affwildnet.backbone_weights import load_backbone_weights
 from affwildnet.backbones import BACKBONES
-from affwildnet.cases import CASES, trained_variables
+from affwildnet.cached_features import cache_features
+from affwildnet.cases import CASES, learning_rate, trained_variables
 from affwildnet.checkpoints import restore_part
 from affwildnet.devices import use_device
 from affwildnet.input_spec import COLOUR_ORDERS, InputSpec, with_preprocessing
-from affwildnet.losses import affect_loss
 from affwildnet.model_folder import ModelFolder, describe_model
 from affwildnet.models import AffWildNet, ModelOptions, build_model
+from affwildnet.train_step import TrainStep, make_optimizer, make_train_step
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
-from tfrecords.loader import Batch, training_dataset
+from tfrecords.loader import training_dataset
 from tfrecords.options import option
 from tfrecords.sequences import GAP_FACTOR
 from tfrecords.workspace import Workspace, read_csv, write_json
@@ -40,7 +40,12 @@ PREPROCESSES = ("paper", "pretrained")
 class TrainOptions:
     """What shapes the training; a resumed run must have the same."""
 
-    case: str = option("2", "thesis's case: 0 trains RNN and FC on a frozen CNN, 2 everything", choices=sorted(CASES))
+    case: str = option(
+        "2",
+        "thesis's case: 0 trains RNN and FC on a frozen CNN, 1 also its last convolution, 2 everything, "
+        "3 everything with the RNN of --rnn_from, the best of case 2",
+        choices=sorted(CASES),
+    )
     batch: int = option(2, "sequences a batch", at_least=1)
     sequence_length: int = option(80, "frames a sequence", at_least=1)
     gap_factor: float = option(GAP_FACTOR, "drop a sequence whose frames span this many times its length or more")
@@ -53,7 +58,11 @@ class TrainOptions:
     )
     weights: str = option("none", "the CNN's pre-trained weights: none, a file's path, or a name that was fetched")
     cnn_from: str = option("", "model folder whose latest checkpoint gives the CNN's initial weights")
-    rnn_from: str = option("", "model folder whose latest checkpoint gives the RNN's initial weights")
+    rnn_from: str = option("", "model folder whose best checkpoint (by the mean) gives RNN and FC their start")
+    cache_features: bool = option(False, "case 0: compute the frozen CNN's features once and train from them")
+    original_batch_norm: bool = option(
+        False, "batch norm on batch statistics in every case, as the original; else a frozen CNN keeps its averages"
+    )
     shuffle_labels: bool = option(False, "deal the labels out at random: a control that must learn nothing")
 
 
@@ -94,6 +103,7 @@ def train(
 def _train(
     folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
 ) -> int:
+    _check(model_options, chosen)
     files = open_partition(workspace, "train")
     if not any(row["partition"] == "validation" for row in read_csv(workspace.partition)):
         print("warning: no entry is for validation, so no best checkpoint can be chosen: use --checkpoint=latest later")
@@ -105,8 +115,7 @@ def _train(
     model = build_model(model_options, spec)
     case = CASES[chosen.case]
     variables = trained_variables(model, case)
-    optimizer = FusedAdam(chosen.learning_rate or case.learning_rate)
-    optimizer.build(variables)
+    optimizer = make_optimizer(chosen.learning_rate or learning_rate(chosen.case, model_options), variables)
     step = tf.Variable(0, dtype=tf.int64, name="step")
     saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
     manager = tf.train.CheckpointManager(
@@ -114,6 +123,8 @@ def _train(
     )
     if not resume(saved, manager):
         initialise(model, chosen)
+    if chosen.cache_features:
+        files = cache_features(workspace, files, model)
     data = training_dataset(
         files,
         chosen.sequence_length,
@@ -124,7 +135,7 @@ def _train(
         gap_factor=chosen.gap_factor,
         shuffle_labels=chosen.shuffle_labels,
     )
-    train_step = make_train_step(model, variables, optimizer, chosen.loss)
+    train_step = make_train_step(model, variables, optimizer, chosen.loss, case, chosen.original_batch_norm)
     _loop(folder, data, run, chosen.loss, step, train_step, manager)
     return int(step)
 
@@ -162,29 +173,31 @@ def input_spec_of(file: RecordFile, colour_order: str) -> InputSpec:
 
 
 def initialise(model: AffWildNet, chosen: TrainOptions) -> None:
-    """Fills the CNN from published weights, CNN and RNN from other models' checkpoints, where the options name them."""
+    """Fills the CNN from published weights or another model, RNN and FC from another model, as the options say."""
     if chosen.weights != "none":
         print(load_backbone_weights(model, chosen.weights))
-    for part, source in (("backbone", chosen.cnn_from), ("block", chosen.rnn_from)):
-        if source:
-            print(f"{part} from {restore_part(model, part, ModelFolder(Path(source)))}")
+    if chosen.cnn_from:
+        print(f"backbone from {restore_part(model, 'backbone', ModelFolder(Path(chosen.cnn_from)), 'latest')}")
+    if chosen.rnn_from:
+        source = ModelFolder(Path(chosen.rnn_from))
+        which = "total" if source.best.exists() else "latest"
+        for part in ("fc", "block", "head"):
+            if getattr(model, part) is not None:
+                print(f"{part} from {restore_part(model, part, source, which)}")
 
 
-def make_train_step(
-    model: AffWildNet, variables: list[tf.Variable], optimizer: FusedAdam, loss: str
-) -> Callable[[Batch], dict[str, tf.Tensor]]:
-    """A compiled step: batch -> losses float32 scalars (``total``, then one for each output), weights updated."""
-
-    @tf.function
-    def train_step(batch: Batch) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            predictions = model(batch["faces"], training=True)
-            losses = affect_loss(batch["labels"], predictions, batch["weights"], loss, model.options.outputs)
-        gradients = tape.gradient(losses["total"], variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return losses
-
-    return train_step
+def _check(model: ModelOptions, chosen: TrainOptions) -> None:
+    """Raises `InputError` where options contradict each other."""
+    if CASES[chosen.case].needs_rnn and not chosen.rnn_from:
+        raise InputError("--case=3", "no RNN is named", "name the folder of the best case-2 model in --rnn_from")
+    if chosen.cache_features and CASES[chosen.case].backbone != "nothing":
+        raise InputError("--cache_features", f"case {chosen.case} changes the CNN", "use it with --case=0 only")
+    if chosen.cache_features and chosen.original_batch_norm:
+        what = "the original's batch norm makes features depend on their batch"
+        raise InputError("--cache_features", what, "drop --original_batch_norm")
+    if model.cell == "indrnn" and model.recurrent_limit_frames != chosen.sequence_length:
+        what = f"it is {model.recurrent_limit_frames}, but sequences have {chosen.sequence_length} frames"
+        raise InputError("--recurrent_limit_frames", what, f"give --recurrent_limit_frames={chosen.sequence_length}")
 
 
 def _loop(
@@ -193,7 +206,7 @@ def _loop(
     run: TrainRun,
     loss: str,
     step: tf.Variable,
-    train_step: Callable[[Batch], dict[str, tf.Tensor]],
+    train_step: TrainStep,
     manager: tf.train.CheckpointManager,
 ) -> None:
     """Steps, summaries and checkpoints until ``run.steps``."""

@@ -20,7 +20,7 @@ from affwildnet.cached_features import cache_features
 from affwildnet.cases import CASES, learning_rate, trained_variables
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import AffWildNet, ModelOptions, build_model
-from affwildnet.train import make_optimizer, make_train_step
+from affwildnet.train_step import make_optimizer, make_train_step
 from tfrecords import options
 from tfrecords.convert import RESIZE
 from tfrecords.index import RecordFile, open_record
@@ -99,7 +99,7 @@ def epoch(
         step(batch)
     for variable, value in zip(variables, initial, strict=True):
         variable.assign(value)
-    for slot in optimizer.variables:
+    for slot in (*optimizer.first_moments, *optimizer.second_moments, optimizer.iterations):
         slot.assign(tf.zeros_like(slot))
 
     def run() -> tuple[float, list[float]]:

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tfrecords.feature_records import PROFILE, parse_features
 from tfrecords.index import RecordFile, read_frames
 from tfrecords.schema import parse_faces, parse_labels
-from tfrecords.sidecar import Sidecar
 from tfrecords.sequences import GAP_FACTOR, cut_windows, training_batches
+from tfrecords.sidecar import Sidecar
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -33,8 +33,9 @@ def load_batches(
       replaced_labels: labels float32 (N, len(labels)) of each file in place of its own (for controls).
 
     Returns:
-      A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D); ``labels`` float32 (B, T, len(labels)) in [-1, 1];
-      ``weights`` float32 (B, T), 0 where padded; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
+      A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D);
+      ``labels`` float32 (B, T, len(labels)) in [-1, 1]; ``weights`` float32 (B, T), 0 where padded; ``names`` string
+      (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
     """
     sidecar = files[0].sidecar
 

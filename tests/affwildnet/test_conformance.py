@@ -38,7 +38,14 @@ ENTRIES: dict[str, ModelOptions] = {
     "composite-three_outputs": dataclasses.replace(SMALL, outputs=("valence", "arousal", "liking")),
 }
 # One of each way in which entries are made; the rest of a family differs in sizes only.
-FAMILIES = ("backbone-small_cnn", "backbone-densenet121", "cell-gru", "cell-lstm", "cell-indrnn-alone", "composite-va_crnn")
+FAMILIES = (
+    "backbone-small_cnn",
+    "backbone-densenet121",
+    "cell-gru",
+    "cell-lstm",
+    "cell-indrnn-alone",
+    "composite-va_crnn",
+)
 
 every_entry = pytest.mark.parametrize("entry", sorted(ENTRIES))
 one_a_family = pytest.mark.parametrize(
