@@ -58,7 +58,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
     _wait_for_checkpoint(folder, chosen)
     model, spec = load_model(folder)
     check_records(files, spec, folder)
-    predict = compile_model(model)
+    compiled = compile_model(model)
     trained = read_json(folder.model)["training"]
     writer = tf.summary.create_file_writer(str(folder.events(chosen.partition)))
     table = folder.evaluations(chosen.partition)
@@ -81,7 +81,7 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
                 print(f"warning: {error}", file=sys.stderr)
                 damaged.add(step)
                 continue
-            evaluation = evaluate_model(predict, model.options.outputs, files, trained, chosen.batch)
+            evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
             _summarise(writer, evaluation, step)
             rows.append(_row(step, prefix, evaluation, time.monotonic() - start))
             write_csv(table, list(rows[0]), rows)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from affwildnet.cells.fused_attention import fusible
+from affwildnet.folded import fold
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
 from tfrecords.index import RecordFile
@@ -40,18 +42,31 @@ class Evaluation:
     entries: list[EntryPredictions]
 
 
-Predict = Callable[[tf.Tensor], tf.Tensor]
+@dataclasses.dataclass(frozen=True)
+class CompiledModel:
+    """A model ready to be evaluated: `predict` faces (B, T, S, S, 3) -> values; `refresh` after its weights changed."""
+
+    predict: Callable[[tf.Tensor], tf.Tensor]
+    refresh: Callable[[], None]
 
 
-def compile_model(model: AffWildNet) -> Predict:
-    """The model as one compiled function of faces (B, T, S, S, 3), for any B and T; make it once a model."""
+def compile_model(model: AffWildNet) -> CompiledModel:
+    """The model as one compiled function for any B and T, an attention block folded; make it once a model."""
     size = model.face_spec.size
-    faces = tf.TensorSpec((None, None, size, size, 3), tf.uint8)
-    return tf.function(lambda pictures: model(pictures), input_signature=[faces])
+    faces_like = tf.TensorSpec((None, None, size, size, 3), tf.uint8)
+    folded = None
+    if model.block is not None and model.block.projection is None and fusible(model.block.cell):
+        folded = fold(model.block)
+
+    @tf.function(input_signature=[faces_like])
+    def predict(faces: tf.Tensor) -> tf.Tensor:
+        return model.run(faces, model.zero_state(tf.shape(faces)[0]), block=folded)[0]
+
+    return CompiledModel(predict, folded.refold if folded is not None else lambda: None)
 
 
 def evaluate_model(
-    predict: Predict,
+    compiled: CompiledModel,
     outputs: Sequence[str],
     files: Sequence[RecordFile],
     trained: Mapping[str, Any],
@@ -62,11 +77,12 @@ def evaluate_model(
     Sequences are cut as in training, by the ``sequence_length`` and ``gap_factor`` of the options `trained` that
     ``model.json`` keeps, with the tail of every entry too; what breaks the gap rule is only counted.
     """
+    compiled.refresh()
     streaming = StreamingCCC(len(outputs))
     length, gap_factor = trained["sequence_length"], trained["gap_factor"]
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for loaded in evaluation_dataset(files, length, batch, outputs, gap_factor):
-        predictions, labels = predict(loaded["faces"]).numpy(), loaded["labels"].numpy()
+        predictions, labels = compiled.predict(loaded["faces"]).numpy(), loaded["labels"].numpy()
         streaming.update(predictions, labels, loaded["weights"].numpy())
         for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
             frames = files[file].frames[first : first + count]

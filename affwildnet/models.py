@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -13,6 +13,9 @@ from affwildnet.input_spec import COLOUR_ORDERS, InputSpec
 from affwildnet.keras_check import require_keras_2
 from affwildnet.recurrent import RecurrentBlock
 from tfrecords.options import option
+
+# (features (B, T, D), initial_state=...) -> outputs (B, T, units), final state.
+Block = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ class AffWildNet(tf.keras.Model):
         return self.block.zero_state(batch) if self.block is not None else []
 
     def run(
-        self, faces: tf.Tensor, state: Sequence[tf.Tensor], training: bool = False
+        self, faces: tf.Tensor, state: Sequence[tf.Tensor], training: bool = False, block: Block | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Predicts a piece of longer sequences and returns the state for the next piece.
 
@@ -90,21 +93,27 @@ class AffWildNet(tf.keras.Model):
           faces: (B, T, S, S, 3) uint8 RGB; B and T may be unknown in a graph.
           state: from `zero_state` for the first piece, then from the piece before.
           training: whether the backbone's batch norm, if any, runs on batch statistics.
+          block: runs in place of the recurrent block, with its weights in another form (`RecurrentBlock.literal`,
+            `folded.FoldedBlock`).
 
         Returns:
           predictions (B, T, len(outputs)) float32, not bounded to [-1, 1]; the new state.
         """
-        return self.predict_features(self.features(faces, training), state, training)
+        return self.predict_features(self.features(faces, training), state, training, block)
 
     def predict_features(
-        self, features: tf.Tensor, state: Sequence[tf.Tensor], training: bool = False
+        self,
+        features: tf.Tensor,
+        state: Sequence[tf.Tensor],
+        training: bool = False,
+        block: Block | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """`run` from features (B, T, D) on; a frozen backbone's features can be computed once and kept."""
         if self.fc is not None:
             features = self.fc(features, training=training)
         if self.block is None:
             return self.head(features), []
-        outputs, new_state = self.block(features, initial_state=state)
+        outputs, new_state = (block or self.block)(features, initial_state=state)
         return self.head(self.dropout(outputs, training=training)), new_state
 
     def call(self, faces: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -87,6 +87,17 @@ class RecurrentBlock(tf.keras.layers.Layer):
         outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask)
         return outputs, final_state
 
+    def literal(
+        self, inputs: tf.Tensor, initial_state: Sequence[tf.Tensor] | None = None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """`call` as it is written, never fused: for exports, which other runtimes run, and for pieces of any length.
+
+        The fused form's loops are compiled by XLA anew for every batch and length, which takes a second or two.
+        """
+        inputs, states = self._start(inputs, initial_state)
+        outputs, *final_state = self.rnn(inputs, initial_state=states)
+        return outputs, final_state
+
     def fused_attention(self) -> FusedAttention:
         """The fused form of the built block's cell; ValueError where the block runs as it is written."""
         if not (self._config["fused"] and fusible(self.cell)):

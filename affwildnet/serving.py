@@ -31,13 +31,16 @@ class ServedModel(tf.Module):
         faces_like = tf.TensorSpec((None, None, size, size, 3), tf.uint8, name="faces")
         state_like = tf.TensorSpec((None, self.state_width), tf.float32, name="state")
 
+        # As it is written: an export must run where there is no XLA, and pieces come in every length.
+        block = None if model.block is None else model.block.literal
+
         @tf.function(input_signature=[faces_like])
         def sequences(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"values": model(faces)}
+            return {"values": model.run(faces, model.zero_state(tf.shape(faces)[0]), block=block)[0]}
 
         @tf.function(input_signature=[faces_like, state_like])
         def step(faces: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-            values, states = model.run(faces, tf.split(state, widths, axis=1) if widths else [])
+            values, states = model.run(faces, tf.split(state, widths, axis=1) if widths else [], block=block)
             return {"values": values, "state": tf.concat(states, axis=1) if states else state}
 
         self.sequences = sequences

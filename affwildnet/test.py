@@ -43,7 +43,7 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
       InputError: a checkpoint is not there, or the records do not fit the model.
     """
     model, spec = load_model(folder)
-    predict = compile_model(model)
+    compiled = compile_model(model)
     files = open_partition(workspace, chosen.partition)
     check_records(files, spec, folder)
     trained = read_json(folder.model)["training"]
@@ -51,7 +51,7 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(predict, model.options.outputs, files, trained, chosen.batch)
+        evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, model.options.outputs)
         results["checkpoints"][which] = _result(prefix, evaluation, model.options.outputs)
