@@ -10,7 +10,7 @@ import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from tfrecords.convert import RESIZE
 from tfrecords.index import RecordFile, open_record
 from tfrecords.loader import training_dataset
 from tfrecords.options import option
+from tfrecords.record_file import write_records
 from tfrecords.schema import encode_example, encode_face
 from tfrecords.sidecar import Sidecar, write_sidecar
 from tfrecords.workspace import Workspace
@@ -49,17 +50,7 @@ def write_clips(workspace: Workspace, chosen: Case0Benchmark) -> list[RecordFile
     generator = np.random.default_rng(0)
     for number in range(chosen.clips):
         path = workspace.record(f"clip{number}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        offsets = [0]
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for frame in range(1, chosen.frames + 1):
-                face = generator.integers(0, 256, (96, 96, 3), np.uint8)
-                labels = dict(zip(OUTPUTS, generator.integers(-1000, 1001, 2).tolist(), strict=True))
-                landmarks = np.zeros((6, 2), np.float32)
-                data = encode_face(face, "jpeg")
-                serialized = encode_example(f"clip{number}/{frame:05d}", data, labels, [0, 0, 9, 9], 1.0, landmarks)
-                writer.write(serialized)
-                offsets.append(offsets[-1] + len(serialized) + 16)
+        offsets, digest = write_records(path, _random_examples(number, chosen.frames, generator))
         sidecar = Sidecar(
             entry=f"clip{number}",
             clip=f"clip{number}",
@@ -75,14 +66,22 @@ def write_clips(workspace: Workspace, chosen: Case0Benchmark) -> list[RecordFile
             labels=OUTPUTS,
             synthetic=True,
             frames=tuple(range(1, chosen.frames + 1)),
-            offsets=tuple(offsets),
+            offsets=offsets,
             ranges={name: (-1.0, 1.0) for name in OUTPUTS},
             gaps=0,
-            sha256="",
+            sha256=digest,
         )
         write_sidecar(path, sidecar)
         files.append(open_record(path))
     return files
+
+
+def _random_examples(clip: int, frames: int, generator: np.random.Generator) -> Iterator[bytes]:
+    for frame in range(1, frames + 1):
+        face = generator.integers(0, 256, (96, 96, 3), np.uint8)
+        labels = dict(zip(OUTPUTS, generator.integers(-1000, 1001, 2).tolist(), strict=True))
+        landmarks = np.zeros((6, 2), np.float32)
+        yield encode_example(f"clip{clip}/{frame:05d}", encode_face(face, "jpeg"), labels, [0, 0, 9, 9], 1.0, landmarks)
 
 
 def epoch(

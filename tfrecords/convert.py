@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
 from tfrecords.faces import resize_face
 from tfrecords.options import option
+from tfrecords.record_file import write_records
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
-from tfrecords.workspace import Workspace, atomic_path, read_csv, read_json, write_json
+from tfrecords.workspace import Workspace, read_csv, read_json, write_json
 
 RESIZE = "cubic"  # the original's rule
 
@@ -69,7 +70,8 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
         raise InputError(workspace.labels(entry), what, "run python -m data_pipeline.match again")
     rows, facts = read_detections(workspace.detections(clip))
     landmarks = {(row["frame"], row["face"]): row["landmarks"] for row in rows}
-    offsets, digest = _write_records(workspace, clip, entry, labels, faces, landmarks, chosen)
+    with read_crops(workspace.crops(clip)) as read:
+        offsets, digest = write_records(record, _examples(entry, labels, faces, landmarks, read, chosen))
     frames = tuple(labels)
     columns = {name: [label[name] for label in labels.values()] for name in ("valence", "arousal")}
     sidecar = Sidecar(
@@ -96,39 +98,27 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
     return len(frames)
 
 
-def _write_records(
-    workspace: Workspace,
-    clip: str,
+def _examples(
     entry: str,
     labels: dict[int, dict[str, int]],
     faces: dict[int, dict[str, str]],
     landmarks: dict[tuple[int, int], np.ndarray],
+    read: Callable[[str], np.ndarray],
     chosen: ConvertOptions,
-) -> tuple[tuple[int, ...], str]:
-    """Writes the record file; returns each record's offset with the file's size at the end, and its SHA-256."""
-    # TensorFlow takes seconds and hundreds of megabytes to import, and only this stage of the pipeline needs it.
-    import tensorflow as tf
+) -> Iterator[bytes]:
+    """The serialised examples of an entry in the order of its labels; `read` gives a crop by its member's name."""
+    from tfrecords.schema import encode_example, encode_face  # it imports TensorFlow, see record_file.py
 
-    from tfrecords.schema import encode_example, encode_face
-
-    offsets = [0]
-    with atomic_path(workspace.record(entry)) as temporary, read_crops(workspace.crops(clip)) as read:
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
-            for frame, label in labels.items():
-                face = faces[frame]
-                picture = resize_face(read(face["member"]), chosen.face_size, RESIZE)
-                data = encode_face(picture, chosen.encoding, chosen.record_jpeg_quality)
-                more: dict[str, Any] = {}
-                if chosen.profile == "face":
-                    more["box"] = [float(face[name]) for name in ("x", "y", "width", "height")]
-                    more["score"] = float(face["score"])
-                    more["landmarks"] = landmarks[frame, int(face["face"])]
-                serialized = encode_example(f"{entry}/{frame:05d}", data, label, **more)
-                writer.write(serialized)
-                # A record is framed by its length (8 bytes) and two checksums of 4 bytes.
-                offsets.append(offsets[-1] + len(serialized) + 16)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    return tuple(offsets), digest
+    for frame, label in labels.items():
+        face = faces[frame]
+        picture = resize_face(read(face["member"]), chosen.face_size, RESIZE)
+        data = encode_face(picture, chosen.encoding, chosen.record_jpeg_quality)
+        more: dict[str, Any] = {}
+        if chosen.profile == "face":
+            more["box"] = [float(face[name]) for name in ("x", "y", "width", "height")]
+            more["score"] = float(face["score"])
+            more["landmarks"] = landmarks[frame, int(face["face"])]
+        yield encode_example(f"{entry}/{frame:05d}", data, label, **more)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,15 +7,17 @@ A record holds ``frameNo``, ``features`` (D float16 as bytes) and ``label/NAME``
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfrecords.index import RecordFile
+from tfrecords.record_file import write_records
+from tfrecords.schema import bytes_feature, float_feature
 from tfrecords.sidecar import Sidecar, write_sidecar
-from tfrecords.workspace import Workspace, atomic_path
+from tfrecords.workspace import Workspace
 
 PROFILE = "features"
 
@@ -27,25 +29,23 @@ def features_path(workspace: Workspace, key: str, entry: str) -> Path:
 
 def write_features(path: Path, faces: RecordFile, features: np.ndarray, labels: np.ndarray) -> None:
     """Writes the features (N, D) and labels (N, labels of `faces`) of every record of `faces`, in its order."""
-    offsets = [0]
     names = faces.sidecar.labels
-    with atomic_path(path) as temporary:
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
-            for frame, feature, label in zip(faces.frames, features.astype(np.float16), labels, strict=True):
-                values = {f"label/{name}": _floats([value]) for name, value in zip(names, label, strict=True)}
-                values["frameNo"] = _bytes(f"{faces.entry}/{frame:05d}".encode())
-                values["features"] = _bytes(feature.tobytes())
-                example = tf.train.Example(features=tf.train.Features(feature=values))
-                serialized = example.SerializeToString(deterministic=True)
-                writer.write(serialized)
-                offsets.append(offsets[-1] + len(serialized) + 16)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+
+    def examples() -> Iterator[bytes]:
+        for frame, feature, label in zip(faces.frames, features.astype(np.float16), labels, strict=True):
+            values = {f"label/{name}": float_feature([value]) for name, value in zip(names, label, strict=True)}
+            values["frameNo"] = bytes_feature(f"{faces.entry}/{frame:05d}".encode())
+            values["features"] = bytes_feature(feature.tobytes())
+            example = tf.train.Example(features=tf.train.Features(feature=values))
+            yield example.SerializeToString(deterministic=True)
+
+    offsets, digest = write_records(path, examples())
     made: Sidecar = dataclasses.replace(
         faces.sidecar,
         profile=PROFILE,
         encoding="float16",
         size=features.shape[1],
-        offsets=tuple(offsets),
+        offsets=offsets,
         sha256=digest,
     )
     write_sidecar(path, made)
@@ -57,11 +57,3 @@ def parse_features(serialized: tf.Tensor, width: int) -> tuple[tf.Tensor, tf.Ten
     found = tf.io.parse_example(serialized, spec)
     features = tf.cast(tf.io.decode_raw(found["features"], tf.float16), tf.float32)
     return tf.reshape(features, (-1, width)), found["frameNo"]
-
-
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _floats(values: list[float]) -> tf.train.Feature:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))

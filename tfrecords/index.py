@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfrecords.errors import InputError
+from tfrecords.record_file import FRAMING
 from tfrecords.sidecar import Sidecar, read_sidecar
 from tfrecords.workspace import Workspace, read_csv
 
@@ -79,7 +80,7 @@ def read_frames(file: RecordFile, first: int, count: int) -> list[bytes]:
     for number in range(first, first + count):
         start, stop = int(file.offsets[number]) - begin, int(file.offsets[number + 1]) - begin
         # TFRecord framing: length (uint64), its checksum (4 bytes), the data, the data's checksum (4 bytes).
-        if len(data) < stop or int.from_bytes(data[start : start + 8], "little") != stop - start - 16:
+        if len(data) < stop or int.from_bytes(data[start : start + 8], "little") != stop - start - FRAMING:
             what = f"record {number} (frame {file.frames[number]}) is damaged"
             raise InputError(file.path, what, "run python -m tfrecords.convert again")
         records.append(data[start + 12 : stop - 4])

@@ -50,11 +50,15 @@ def encode_example(
 
     `labels` are whole numbers in [-1000, 1000]. The same arguments give the same bytes.
     """
-    feature = {"frameNo": _bytes(name.encode()), "frame": _bytes(face)}
+    feature = {"frameNo": bytes_feature(name.encode()), "frame": bytes_feature(face)}
     feature |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=[value])) for key, value in labels.items()}
     if box is not None and score is not None and landmarks is not None:
-        feature |= {f"label/{key}": _floats([value / SCALE]) for key, value in labels.items()}
-        feature |= {"box": _floats(box), "score": _floats([score]), "landmarks": _floats(landmarks.ravel())}
+        feature |= {f"label/{key}": float_feature([value / SCALE]) for key, value in labels.items()}
+        feature |= {
+            "box": float_feature(box),
+            "score": float_feature([score]),
+            "landmarks": float_feature(landmarks.ravel()),
+        }
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
 
@@ -86,9 +90,9 @@ def parse_faces(serialized: tf.Tensor, encoding: str, size: int) -> tuple[tf.Ten
     return faces, found["frameNo"]
 
 
-def _bytes(value: bytes) -> tf.train.Feature:
+def bytes_feature(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _floats(values: Sequence[float] | np.ndarray) -> tf.train.Feature:
+def float_feature(values: Sequence[float] | np.ndarray) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from data_pipeline import manifest
 from data_pipeline.demo_faces.clips import Clip, Performance, perform, plan_clips
 from data_pipeline.demo_faces.trajectories import Curve
 from data_pipeline.demo_faces.video import TRUTH_COLUMNS, frames, make_puppets, truth_rows, write_video
@@ -22,7 +23,6 @@ from tfrecords.options import option
 from tfrecords.workspace import Workspace, atomic_path, read_json, write_csv, write_json, write_text
 
 GENERATOR_VERSION = 1
-MANIFEST_COLUMNS = ("clip", "source", "subjects", "gender", "notes")
 _NAME = "AffWildNet demo"
 _NOTICE = (
     "Synthetic: every face is one public-domain portrait (NASA's Eileen Collins, from scikit-image), warped and "
@@ -63,7 +63,7 @@ def write_demo_database(workspace: Workspace, options: DemoFacesOptions) -> None
                 progress.update()
         else:
             _write_in_parallel(workspace, missing, options.workers, progress)
-    write_csv(workspace.manifest, MANIFEST_COLUMNS, [_manifest_row(clip) for clip in clips])
+    write_csv(workspace.manifest, manifest.COLUMNS, [_manifest_row(clip) for clip in clips])
 
 
 def source_path(workspace: Workspace, clip: Clip) -> Path:
