@@ -24,7 +24,8 @@ BATCH = 64
 
 def backbone_key(model: AffWildNet) -> str:
     """16 hexadecimal digits for this backbone with these weights and this input: what its features depend on."""
-    digest = hashlib.sha256(json.dumps([model.options.backbone, dataclasses.asdict(model.face_spec)]).encode())
+    made_from = [model.options.backbone, dataclasses.asdict(model.face_spec), model.options.landmarks_68]
+    digest = hashlib.sha256(json.dumps(made_from).encode())
     for variable in model.backbone.variables:
         digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
     return digest.hexdigest()[:16]
@@ -37,7 +38,8 @@ def cache_features(workspace: Workspace, files: Sequence[RecordFile], model: Aff
     for each state of a backbone, and can be deleted at any time.
     """
     key = backbone_key(model)
-    compute = _compile(model)
+    names = ("faces", "landmarks_68") if model.options.landmarks_68 else ("faces",)
+    compute = _compile(model, len(names))
     cached = []
     for file in tqdm(files, desc="features", unit="entry"):
         path = features_path(workspace, key, file.entry)
@@ -48,7 +50,7 @@ def cache_features(workspace: Workspace, files: Sequence[RecordFile], model: Aff
             fresh = False
         if not fresh:
             parts = [
-                compute(batch["faces"]).numpy()[0][batch["weights"].numpy()[0] > 0]
+                compute(*(batch[name] for name in names)).numpy()[0][batch["weights"].numpy()[0] > 0]
                 for batch in evaluation_dataset([file], BATCH, 1, file.sidecar.labels, gap_factor=float("inf"))
             ]
             write_features(path, file, np.concatenate(parts), read_labels(file, file.sidecar.labels))
@@ -56,7 +58,13 @@ def cache_features(workspace: Workspace, files: Sequence[RecordFile], model: Aff
     return cached
 
 
-def _compile(model: AffWildNet) -> tf.types.experimental.GenericFunction:
+def _compile(model: AffWildNet, inputs: int) -> tf.types.experimental.GenericFunction:
+    """Faces, and of a network that reads them landmarks -> features (B, T, D)."""
     size = model.face_spec.size
-    faces = tf.TensorSpec((None, None, size, size, 3), tf.uint8)
-    return tf.function(lambda pictures: model.features(pictures), input_signature=[faces])
+    like = [tf.TensorSpec((None, None, size, size, 3), tf.uint8), tf.TensorSpec((None, None, 136), tf.float32)]
+
+    @tf.function(input_signature=like[:inputs])
+    def compute(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
+        return model.features(faces, landmarks_68=landmarks_68)
+
+    return compute

@@ -14,7 +14,7 @@ from affwildnet.folded import fold
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
 from tfrecords.index import RecordFile
-from tfrecords.loader import evaluation_dataset
+from tfrecords.loader import Batch, evaluation_dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +44,29 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class CompiledModel:
-    """A model ready to be evaluated: `predict` faces (B, T, S, S, 3) -> values; `refresh` after its weights changed."""
+    """A model ready to be evaluated: `predict` a batch's values (B, T, O); `refresh` after its weights changed."""
 
-    predict: Callable[[tf.Tensor], tf.Tensor]
+    predict: Callable[[Batch], tf.Tensor]
     refresh: Callable[[], None]
 
 
 def compile_model(model: AffWildNet) -> CompiledModel:
     """The model as one compiled function for any B and T, an attention block folded; make it once a model."""
     size = model.face_spec.size
-    faces_like = tf.TensorSpec((None, None, size, size, 3), tf.uint8)
+    inputs_like = [tf.TensorSpec((None, None, size, size, 3), tf.uint8)]
+    if model.options.landmarks_68:
+        inputs_like.append(tf.TensorSpec((None, None, 136), tf.float32))
     folded = None
     if model.block is not None and model.block.projection is None and fusible(model.block.cell):
         folded = fold(model.block)
 
-    @tf.function(input_signature=[faces_like])
-    def predict(faces: tf.Tensor) -> tf.Tensor:
-        return model.run(faces, model.zero_state(tf.shape(faces)[0]), block=folded)[0]
+    @tf.function(input_signature=inputs_like)
+    def run(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
+        state = model.zero_state(tf.shape(faces)[0])
+        return model.run(faces, state, block=folded, landmarks_68=landmarks_68)[0]
 
+    names = ("faces", "landmarks_68")[: len(inputs_like)]
+    predict = lambda batch: run(*(batch[name] for name in names))  # noqa: E731
     return CompiledModel(predict, folded.refold if folded is not None else lambda: None)
 
 
@@ -82,7 +87,7 @@ def evaluate_model(
     length, gap_factor = trained["sequence_length"], trained["gap_factor"]
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for loaded in evaluation_dataset(files, length, batch, outputs, gap_factor):
-        predictions, labels = compiled.predict(loaded["faces"]).numpy(), loaded["labels"].numpy()
+        predictions, labels = compiled.predict(loaded).numpy(), loaded["labels"].numpy()
         streaming.update(predictions, labels, loaded["weights"].numpy())
         for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
             frames = files[file].frames[first : first + count]

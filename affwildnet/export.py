@@ -43,7 +43,7 @@ Load it in plain TensorFlow: `model = tf.saved_model.load(FOLDER)`.
 
 | signature | takes | gives |
 | --- | --- | --- |
-| `sequences` | `faces` uint8 RGB (B, T, {size}, {size}, 3) | `values` float32 (B, T, {count}): {outputs} |
+| `sequences` | `faces` uint8 RGB (B, T, {size}, {size}, 3){landmarks} | `values` float32 (B, T, {count}): {outputs} |
 | `step` | `faces` as above, `state` float32 (B, {width}), zeros at a video's start | `values`, and the next `state` |
 
 Faces are consecutive frames of one person at {rate:g} FPS, cropped and resized as `input.json` says; colours and
@@ -72,7 +72,10 @@ def export_model(folder: ModelFolder, output: Path, checkpoint: str) -> float:
         shutil.copy2(path, temporary / path.name)
     faces = np.random.default_rng(0).integers(0, 256, (2, 3, spec.size, spec.size, 3), np.uint8)
     loaded = open_model(temporary, checkpoint)
+    points = tf.random.stateless_uniform([2, 3, 136], seed=(0, 0), minval=-1) if loaded.landmarks_68 else None
+    joined = ", `landmarks_68` float32 (B, T, 136): x, y of iBUG's 68 points, the face's box from -1 to 1"
     text = SIGNATURES.format(
+        landmarks=joined if loaded.landmarks_68 else "",
         size=spec.size,
         count=len(loaded.outputs),
         outputs=", ".join(loaded.outputs),
@@ -81,9 +84,10 @@ def export_model(folder: ModelFolder, output: Path, checkpoint: str) -> float:
         notice="\nSYNTHETIC: trained on drawn faces; it knows one puppet and no people.\n" if loaded.synthetic else "",
     )
     write_text(temporary / "SIGNATURES.md", text)
-    pieces, _ = loaded.step(tf.constant(faces), tf.zeros([2, loaded.state_width]))
-    whole = tf.saved_model.load(str(temporary)).signatures["sequences"](faces=tf.constant(faces))["values"]
-    wanted = model(faces).numpy()
+    pieces, _ = loaded.step(tf.constant(faces), tf.zeros([2, loaded.state_width]), points)
+    more = {"landmarks_68": points} if loaded.landmarks_68 else {}
+    whole = tf.saved_model.load(str(temporary)).signatures["sequences"](faces=tf.constant(faces), **more)["values"]
+    wanted = model(faces, landmarks_68=points).numpy()
     difference = max(float(np.abs(values.numpy() - wanted).max()) for values in (pieces, whole))
     if not difference < MAX_DIFFERENCE:
         raise RuntimeError(

@@ -126,6 +126,9 @@ def check_records(files: list[RecordFile], spec: InputSpec, folder: ModelFolder)
             if given != wanted:
                 what = f"its faces have {name} {given!r}, but {folder.input} asks for {wanted!r}"
                 raise InputError(file.path, what, "build the workspace again with fitting options")
+        if not file.sidecar.landmarks_68 and read_options(folder).landmarks_68:
+            what = "its records hold no landmarks, which this model reads"
+            raise InputError(file.path, what, "build the workspace with --landmarks_68")
 
 
 def is_synthetic(folder: ModelFolder) -> bool:

@@ -18,6 +18,13 @@ from tfrecords.options import option
 Block = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
 
 
+# The thesis's, and CNN-M's truncated normal of variance 0.1 (SPEC.md, "Published results").
+FC_STARTS: dict[str, Callable[[], tf.keras.initializers.Initializer]] = {
+    "glorot_uniform": tf.keras.initializers.GlorotUniform,
+    "truncated_normal": lambda: tf.keras.initializers.TruncatedNormal(stddev=0.1**0.5),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelOptions:
     """Which network to build (SPEC.md, "Model")."""
@@ -28,7 +35,9 @@ class ModelOptions:
     units: int = option(128, "units a recurrent layer")
     attention_length: int = option(30, "frames in the attention window; 0 for none")
     fc: tuple[str, ...] = option((), "widths of fully connected ReLU layers between the CNN and what follows it")
-    dropout: float = option(0.0, "part of those layers' and the recurrent block's outputs dropped in training")
+    fc_start: str = option("glorot_uniform", "what FC layers and the last layer start from", sorted(FC_STARTS))
+    landmarks_68: bool = option(False, "join the face's 68 landmarks to the first fully connected layer's input")
+    dropout: float = option(0.0, "part of the outputs of those layers and of each recurrent layer dropped in training")
     recurrent_limit_frames: int = option(80, "T of IndRNN's bound 2^(1/T) on |u|: the training sequences' length")
     outputs: tuple[str, ...] = option(("valence", "arousal"), "what the linear layer predicts")
 
@@ -66,26 +75,42 @@ class AffWildNet(tf.keras.Model):
                 options.units,
                 options.attention_length,
                 options.recurrent_limit_frames,
+                dropout=options.dropout,
                 name="block",
             )
         self.dropout = tf.keras.layers.Dropout(options.dropout, name="dropout")
         # float32 under mixed precision too: the CCC compares small differences.
-        self.head = tf.keras.layers.Dense(len(options.outputs), name="head", dtype="float32")
+        start = FC_STARTS[options.fc_start]()
+        self.head = tf.keras.layers.Dense(len(options.outputs), kernel_initializer=start, name="head", dtype="float32")
 
-    def features(self, faces: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The backbone's features (B, T, D) of uint8 RGB faces (B, T, S, S, 3)."""
+    def features(self, faces: tf.Tensor, training: bool = False, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
+        """What follows the backbone reads: its features (B, T, D) of uint8 RGB faces (B, T, S, S, 3).
+
+        With ``options.landmarks_68`` the landmarks (B, T, 136), as `tfrecords.faces.landmarks_in_box` gives them, are
+        joined to them: (B, T, D + 136).
+        """
         shape = tf.shape(faces)
         size = self.face_spec.size
         frames = normalise(tf.reshape(faces, [-1, size, size, 3]), self.face_spec)
         features = self.backbone(frames, training=training)
-        return tf.reshape(features, [shape[0], shape[1], self.backbone.output_shape[-1]])
+        features = tf.reshape(features, [shape[0], shape[1], self.backbone.output_shape[-1]])
+        if not self.options.landmarks_68:
+            return features
+        if landmarks_68 is None:
+            raise ValueError("this network reads the faces' 68 landmarks too, and got none")
+        return tf.concat([features, tf.cast(landmarks_68, features.dtype)], axis=-1)
 
     def zero_state(self, batch: int | tf.Tensor) -> list[tf.Tensor]:
         """The state at the start of `batch` sequences; [] for a CNN alone."""
         return self.block.zero_state(batch) if self.block is not None else []
 
     def run(
-        self, faces: tf.Tensor, state: Sequence[tf.Tensor], training: bool = False, block: Block | None = None
+        self,
+        faces: tf.Tensor,
+        state: Sequence[tf.Tensor],
+        training: bool = False,
+        block: Block | None = None,
+        landmarks_68: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Predicts a piece of longer sequences and returns the state for the next piece.
 
@@ -95,11 +120,12 @@ class AffWildNet(tf.keras.Model):
           training: whether the backbone's batch norm, if any, runs on batch statistics.
           block: runs in place of the recurrent block, with its weights in another form (`RecurrentBlock.literal`,
             `folded.FoldedBlock`).
+          landmarks_68: see `features`.
 
         Returns:
           predictions (B, T, len(outputs)) float32, not bounded to [-1, 1]; the new state.
         """
-        return self.predict_features(self.features(faces, training), state, training, block)
+        return self.predict_features(self.features(faces, training, landmarks_68), state, training, block)
 
     def predict_features(
         self,
@@ -113,19 +139,24 @@ class AffWildNet(tf.keras.Model):
             features = self.fc(features, training=training)
         if self.block is None:
             return self.head(features), []
-        outputs, new_state = (block or self.block)(features, initial_state=state)
+        if block is None:
+            outputs, new_state = self.block(features, initial_state=state, training=training)
+        else:
+            outputs, new_state = block(features, initial_state=state)
         return self.head(self.dropout(outputs, training=training)), new_state
 
-    def call(self, faces: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, faces: tf.Tensor, training: bool = False, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
         """Predictions (B, T, len(outputs)) float32 of whole sequences (B, T, S, S, 3) uint8 RGB, from zero state."""
-        return self.run(faces, self.zero_state(tf.shape(faces)[0]), training)[0]
+        return self.run(faces, self.zero_state(tf.shape(faces)[0]), training, landmarks_68=landmarks_68)[0]
 
 
 def _fully_connected(options: ModelOptions) -> tf.keras.Sequential:
     """Layers of ``options.fc`` units with ReLU, each followed by dropout in training: (B, T, D) -> (B, T, last)."""
     layers: list[tf.keras.layers.Layer] = []
     for number, width in enumerate(options.fc, start=1):
-        layers.append(tf.keras.layers.Dense(int(width), activation="relu", name=f"fc_{number}"))
+        start = FC_STARTS[options.fc_start]()
+        dense = tf.keras.layers.Dense(int(width), activation="relu", kernel_initializer=start, name=f"fc_{number}")
+        layers.append(dense)
         layers.append(tf.keras.layers.Dropout(options.dropout, name=f"dropout_{number}"))
     return tf.keras.Sequential(layers, name="fc")
 
@@ -142,6 +173,7 @@ def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
         ("backbone", options.backbone, BACKBONES),
         ("cell", options.cell, ("none", *CELLS)),
         ("colour order", input_spec.colour_order, COLOUR_ORDERS),
+        ("start of fully connected layers", options.fc_start, FC_STARTS),
     ):
         if value not in known:
             raise ValueError(f"there is no {name} {value!r}; choose from {', '.join(sorted(known))}")
@@ -150,6 +182,9 @@ def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
             raise ValueError(f"a fully connected layer cannot have {width!r} units; write widths like 4096,2000")
     if not 0 <= options.dropout < 1:
         raise ValueError(f"dropout of {options.dropout} cannot be; it is a part, from 0 to below 1")
+    if options.landmarks_68 and not options.fc:
+        raise ValueError("landmarks join the first fully connected layer's input: give its width, for example fc=4096")
     model = AffWildNet(options, input_spec)
-    model(tf.zeros([1, 1, input_spec.size, input_spec.size, 3], tf.uint8))
+    faces = tf.zeros([1, 1, input_spec.size, input_spec.size, 3], tf.uint8)
+    model(faces, landmarks_68=tf.zeros([1, 1, 136]) if options.landmarks_68 else None)
     return model

@@ -23,6 +23,9 @@ class RecurrentBlock(tf.keras.layers.Layer):
 
     `recurrent_limit_frames` is the T of IndRNN's bound 2^(1/T), the length of the training sequences; others ignore it.
 
+    In training a part `dropout` of what each layer gives the next is dropped, anew in every frame; what the top layer
+    gives is left to whoever reads it. Dropout has no fused form.
+
     With `fused` the attention cell runs in its fused form where it has one (`fusible`) and there is no mask: the same
     weights and results to float32 rounding, but faster; without, as it is written.
     """
@@ -35,21 +38,23 @@ class RecurrentBlock(tf.keras.layers.Layer):
         attention_length: int = 30,
         recurrent_limit_frames: int = 80,
         fused: bool = True,
+        dropout: float = 0.0,
         **keras_options: Any,
     ) -> None:
         require_keras_2()
         super().__init__(**keras_options)
-        self._config = {
+        self._config: dict[str, Any] = {
             "cell": cell,
             "layers": layers,
             "units": units,
             "attention_length": attention_length,
             "recurrent_limit_frames": recurrent_limit_frames,
             "fused": fused,
+            "dropout": dropout,
         }
         # The policy, not the dtype: under mixed precision inner cells must compute in 16 bits and keep float32 weights.
         policy = self._dtype_policy
-        self.stack = stack_cells(cell, layers, units, recurrent_limit_frames, dtype=policy)
+        self.stack = stack_cells(cell, layers, units, recurrent_limit_frames, dropout, dtype=policy)
         self.projection = None
         if getattr(self.stack.cells[0], "keeps_width", False):
             self.projection = tf.keras.layers.Dense(units, name="projection", dtype=policy)
@@ -66,7 +71,11 @@ class RecurrentBlock(tf.keras.layers.Layer):
         return [tf.zeros([batch, width], self.compute_dtype) for width in self.state_size]
 
     def call(
-        self, inputs: tf.Tensor, initial_state: Sequence[tf.Tensor] | None = None, mask: tf.Tensor | None = None
+        self,
+        inputs: tf.Tensor,
+        initial_state: Sequence[tf.Tensor] | None = None,
+        mask: tf.Tensor | None = None,
+        training: bool = False,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Runs the frames in order. A sequence run in pieces, each from the state before it, equals one run.
 
@@ -75,16 +84,18 @@ class RecurrentBlock(tf.keras.layers.Layer):
           initial_state: as `zero_state` returns it; None is that.
           mask: (B, T) bool or None. A frame where it is False leaves the state as it is; its output repeats the one
             before (zeros if none).
+          training: whether a part is dropped between the layers.
 
         Returns:
           outputs (B, T, units) in the compute dtype, and the state after the last frame.
         """
         inputs, states = self._start(inputs, initial_state)
-        if mask is None and self._config["fused"] and fusible(self.cell):
+        drops = training and self._config["dropout"] > 0
+        if mask is None and not drops and self._config["fused"] and fusible(self.cell):
             if not self.rnn.built:
                 self.rnn(inputs[:, :1], initial_state=states)
             return self.fused_attention()(inputs, states)
-        outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask)
+        outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask, training=training)
         return outputs, final_state
 
     def literal(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from affwildnet.checkpoints import choose_checkpoint, restore_model
 from affwildnet.input_spec import InputSpec, read_input_spec
 from affwildnet.model_folder import ModelFolder, is_synthetic, load_model, read_options
-from affwildnet.models import AffWildNet
+from affwildnet.models import AffWildNet, ModelOptions
 from tfrecords.errors import InputError
 
 
@@ -19,6 +19,7 @@ class ServedModel(tf.Module):
 
     ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state.
     ``step(faces, state)`` -> ``values`` and ``state`` float32 (B, W) for the next piece; zeros begin a sequence.
+    A network that reads landmarks takes ``landmarks_68`` float32 (B, T, 136) beside the faces in both.
     """
 
     def __init__(self, model: AffWildNet) -> None:
@@ -28,19 +29,23 @@ class ServedModel(tf.Module):
         size = model.face_spec.size
         widths = [] if model.block is None else list(model.block.state_size)
         self.state_width = sum(widths)
+        self.landmarks_68 = model.options.landmarks_68
         faces_like = tf.TensorSpec((None, None, size, size, 3), tf.uint8, name="faces")
         state_like = tf.TensorSpec((None, self.state_width), tf.float32, name="state")
+        landmarks_like = [tf.TensorSpec((None, None, 136), tf.float32, name="landmarks_68")] * self.landmarks_68
 
         # As it is written: an export must run where there is no XLA, and pieces come in every length.
         block = None if model.block is None else model.block.literal
 
-        @tf.function(input_signature=[faces_like])
-        def sequences(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"values": model.run(faces, model.zero_state(tf.shape(faces)[0]), block=block)[0]}
+        @tf.function(input_signature=[faces_like, *landmarks_like])
+        def sequences(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+            state = model.zero_state(tf.shape(faces)[0])
+            return {"values": model.run(faces, state, block=block, landmarks_68=landmarks_68)[0]}
 
-        @tf.function(input_signature=[faces_like, state_like])
-        def step(faces: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-            values, states = model.run(faces, tf.split(state, widths, axis=1) if widths else [], block=block)
+        @tf.function(input_signature=[faces_like, state_like, *landmarks_like])
+        def step(faces: tf.Tensor, state: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+            parts = tf.split(state, widths, axis=1) if widths else []
+            values, states = model.run(faces, parts, block=block, landmarks_68=landmarks_68)
             return {"values": values, "state": tf.concat(states, axis=1) if states else state}
 
         self.sequences = sequences
@@ -50,19 +55,24 @@ class ServedModel(tf.Module):
 class LoadedModel:
     """A model ready to predict, from a model folder or an exported SavedModel.
 
-    Attributes: `spec` (what it takes), `outputs` (names), `synthetic`, `state_width`.
+    Attributes: `spec` (what it takes), `outputs` (names), `synthetic`, `state_width`, `landmarks_68` (whether it reads
+    them).
     """
 
-    def __init__(self, step: Any, state_width: int, spec: InputSpec, outputs: tuple[str, ...], synthetic: bool) -> None:
+    def __init__(self, step: Any, state_width: int, spec: InputSpec, options: ModelOptions, synthetic: bool) -> None:
         self._step = step
         self.state_width = state_width
         self.spec = spec
-        self.outputs = outputs
+        self.outputs = options.outputs
+        self.landmarks_68 = options.landmarks_68
         self.synthetic = synthetic
 
-    def step(self, faces: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(
+        self, faces: tf.Tensor, state: tf.Tensor, landmarks_68: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Values (B, T, outputs) and the next state of a piece of B sequences (see `ServedModel`)."""
-        result = self._step(faces=faces, state=state)
+        more = {"landmarks_68": landmarks_68} if self.landmarks_68 else {}
+        result = self._step(faces=faces, state=state, **more)
         return result["values"], result["state"]
 
 
@@ -79,12 +89,11 @@ def open_model(path: Path, checkpoint: str) -> LoadedModel:
         # Only the returned object keeps the variables alive; the signature alone holds weak references.
         step.owner = loaded
         width = step.structured_input_signature[1]["state"].shape[1]
-        outputs = read_options(folder).outputs
-        return LoadedModel(step, width, read_input_spec(folder.input), outputs, is_synthetic(folder))
+        return LoadedModel(step, width, read_input_spec(folder.input), read_options(folder), is_synthetic(folder))
     if not folder.model.exists():
         what = "this is neither a model folder nor an exported model"
         raise InputError(path, what, "name a folder that affwildnet.train or affwildnet.export has written")
     model, spec = load_model(folder)
     restore_model(model, choose_checkpoint(folder, checkpoint))
     served = ServedModel(model)
-    return LoadedModel(served.step, served.state_width, spec, model.options.outputs, is_synthetic(folder))
+    return LoadedModel(served.step, served.state_width, spec, model.options, is_synthetic(folder))

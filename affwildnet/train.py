@@ -20,6 +20,7 @@ from affwildnet.backbones import BACKBONES
 from affwildnet.cached_features import cache_features
 from affwildnet.cases import CASES, learning_rate, trained_variables
 from affwildnet.checkpoints import restore_part
+from affwildnet.composites import COMPOSITES
 from affwildnet.devices import use_device
 from affwildnet.input_spec import COLOUR_ORDERS, InputSpec, with_preprocessing
 from affwildnet.model_folder import ModelFolder, describe_model
@@ -80,6 +81,17 @@ class TrainRun:
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainPreset:
+    """A system by name."""
+
+    composite: str = option(
+        "",
+        "a system of the paper or the challenge: sets the flags that make it, where they are not given",
+        ["", *sorted(COMPOSITES)],
+    )
+
+
 def train(
     folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
 ) -> int:
@@ -105,6 +117,9 @@ def _train(
 ) -> int:
     _check(model_options, chosen)
     files = open_partition(workspace, "train")
+    if model_options.landmarks_68 and not files[0].sidecar.landmarks_68:
+        remedy = "build the workspace with --landmarks_68"
+        raise InputError(files[0].path, "its records hold no landmarks, which this network reads", remedy)
     if not any(row["partition"] == "validation" for row in read_csv(workspace.partition)):
         print("warning: no entry is for validation, so no best checkpoint can be chosen: use --checkpoint=latest later")
     spec = input_spec_of(files[0], chosen.colour_order)
@@ -188,6 +203,9 @@ def initialise(model: AffWildNet, chosen: TrainOptions) -> None:
 
 def _check(model: ModelOptions, chosen: TrainOptions) -> None:
     """Raises `InputError` where options contradict each other."""
+    if model.landmarks_68 and not model.fc:
+        what = "landmarks join the first fully connected layer's input, and there is none"
+        raise InputError("--landmarks_68", what, "give --fc=4096")
     if CASES[chosen.case].needs_rnn and not chosen.rnn_from:
         raise InputError("--case=3", "no RNN is named", "name the folder of the best case-2 model in --rnn_from")
     if chosen.cache_features and CASES[chosen.case].backbone != "nothing":
@@ -245,6 +263,9 @@ def _summarise(losses: Mapping[str, tf.Tensor], loss: str, step: tf.Variable) ->
 
 
 def main(argv: list[str]) -> int:
+    composite = options.from_flags(TrainPreset).composite
+    if composite:
+        options.set_defaults(COMPOSITES[composite])
     run_options = options.from_flags(TrainRun)
     if not run_options.workspace or not run_options.model:
         raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
@@ -257,7 +278,7 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    options.run_main(main, TrainRun, TrainOptions, ModelOptions)
+    options.run_main(main, TrainPreset, TrainRun, TrainOptions, ModelOptions)
 
 
 if __name__ == "__main__":

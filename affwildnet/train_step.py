@@ -40,8 +40,11 @@ def make_train_step(
     training_mode = backbone_in_training_mode(case, original_batch_norm)
     entry = BACKBONES[model.options.backbone]
 
+    def compute_features(batch: Batch) -> tf.Tensor:
+        return model.features(batch["faces"], training_mode, batch.get("landmarks_68"))
+
     def predict(batch: Batch) -> tf.Tensor:
-        features = batch["features"] if "features" in batch else model.features(batch["faces"], training_mode)
+        features = batch["features"] if "features" in batch else compute_features(batch)
         if case.backbone == "nothing":
             features = tf.stop_gradient(features)
         state = model.zero_state(tf.shape(features)[0])

@@ -13,11 +13,15 @@ from affwildnet.serving import LoadedModel
 from data_pipeline.decode import video_frames
 from data_pipeline.detectors import DETECTORS
 from data_pipeline.detectors.face import Face, crop
+from data_pipeline.face_mesh import load_face_mesh
 from data_pipeline.tracks import MAX_MISSED, follow_faces
-from tfrecords.faces import resize_face
+from tfrecords.faces import landmarks_in_box, resize_face
 
 # Frames that are predicted at once; a larger piece keeps the device busier and the rows waiting longer.
 PIECE = 32
+# A face as the network takes it, and its landmarks in the box, float32 (136,), or none for a network without.
+Inputs = tuple[np.ndarray, np.ndarray]
+NO_LANDMARKS = np.empty(0, np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,7 @@ class _Person:
     last_frame: int
     frames: list[int] = dataclasses.field(default_factory=list)
     faces: list[np.ndarray] = dataclasses.field(default_factory=list)
+    landmarks: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
 def predict_video(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[Prediction]:
@@ -54,11 +59,12 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     done = 0
     for frame, found in enumerate(follow_faces(_faces(video, model, detector, min_score))):
         waiting.append([(track, face) for track, face, _ in found])
-        for track, _, picture in found:
+        for track, _, (picture, landmarks) in found:
             person = people.setdefault(track, _Person(tf.zeros([1, model.state_width]), frame))
             person.last_frame = frame
             person.frames.append(frame)
             person.faces.append(picture)
+            person.landmarks.append(landmarks)
         if len(waiting) == PIECE:
             yield from _predict_piece(done, waiting, people, model)
             done, waiting = frame + 1, []
@@ -66,13 +72,20 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     yield from _predict_piece(done, waiting, people, model)
 
 
-def _faces(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[list[tuple[Face, np.ndarray]]]:
-    """Each frame's faces with the picture that the network takes of them."""
+def _faces(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[list[tuple[Face, Inputs]]]:
+    """Each frame's faces with what the network takes of them."""
     detect = DETECTORS[detector](min_score)
     spec = model.spec
+    find_landmarks = load_face_mesh() if model.landmarks_68 else None
+
+    def inputs(picture: np.ndarray, face: Face) -> Inputs:
+        resized = resize_face(crop(picture, face, spec.crop_margin), spec.size, spec.resize)
+        if find_landmarks is None:
+            return resized, NO_LANDMARKS
+        return resized, landmarks_in_box(find_landmarks(picture, face), (face.x, face.y, face.width, face.height))
+
     for picture in video_frames(video, spec.frame_rate):
-        faces = detect(picture)
-        yield [(face, resize_face(crop(picture, face, spec.crop_margin), spec.size, spec.resize)) for face in faces]
+        yield [(face, inputs(picture, face)) for face in detect(picture)]
 
 
 def _predict_piece(
@@ -81,11 +94,12 @@ def _predict_piece(
     values: dict[tuple[int, int], np.ndarray] = {}
     for track, person in people.items():
         if person.frames:
-            predicted, person.state = model.step(tf.constant(np.stack(person.faces)[None]), person.state)
+            faces, landmarks = (tf.constant(np.stack(parts)[None]) for parts in (person.faces, person.landmarks))
+            predicted, person.state = model.step(faces, person.state, landmarks)
             values.update({(frame, track): v for frame, v in zip(person.frames, predicted[0].numpy(), strict=True)})
-            person.frames, person.faces = [], []
-    for frame, faces in enumerate(waiting, start=first):
-        if not faces:
+            person.frames, person.faces, person.landmarks = [], [], []
+    for frame, found in enumerate(waiting, start=first):
+        if not found:
             yield Prediction(frame)
-        for track, face in faces:
+        for track, face in found:
             yield Prediction(frame, track, face, values[frame, track])

@@ -8,6 +8,7 @@ from typing import Any
 from data_pipeline.decode import FRAME_RATE, clip_frames
 from data_pipeline.detectors import DETECTORS
 from data_pipeline.detectors.face import crop
+from data_pipeline.face_mesh import load_face_mesh
 from tfrecords.crops import encode_jpeg, member_name, write_crops
 from tfrecords.detections import write_detections
 from tfrecords.options import option
@@ -22,6 +23,7 @@ class DetectOptions:
     min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1", at_least=0, at_most=1)
     crop_margin: float = option(0.0, "part of the box's sides added all round a crop; the thesis adds none", at_least=0)
     jpeg_quality: int = option(95, "JPEG quality of crops, 1 to 100", at_least=1, at_most=100)
+    landmarks_68: bool = option(False, "find 68 landmarks on every face, which networks like VA-CRNN read")
     loose_crops: bool = option(False, "write crops into a folder, a file each, in place of one ZIP a clip")
 
 
@@ -31,6 +33,7 @@ def detect_faces(workspace: Workspace, clip: str, options: DetectOptions) -> int
     Frames are streamed, so memory does not grow with the clip's length.
     """
     detect = DETECTORS[options.detector](options.min_score)
+    find_landmarks = load_face_mesh() if options.landmarks_68 else None
     rows: list[dict[str, Any]] = []
     frame = 0
     with write_crops(workspace.crops(clip), options.loose_crops) as write:
@@ -41,6 +44,8 @@ def detect_faces(workspace: Workspace, clip: str, options: DetectOptions) -> int
                 write(member, encode_jpeg(crop(picture, face, options.crop_margin), options.jpeg_quality))
                 row = {"frame": frame, "face": number, "member": member, "landmarks": face.landmarks.ravel()}
                 row.update({name: getattr(face, name) for name in ("x", "y", "width", "height", "score")})
+                if find_landmarks is not None:
+                    row["landmarks_68"] = find_landmarks(picture, face).ravel()
                 rows.append(row)
     facts = {
         "frames": frame,
@@ -48,6 +53,7 @@ def detect_faces(workspace: Workspace, clip: str, options: DetectOptions) -> int
         "detector": options.detector,
         "min_score": options.min_score,
         "crop_margin": options.crop_margin,
+        "landmarks_68": options.landmarks_68,
     }
     write_detections(workspace.detections(clip), rows, facts)
     return frame

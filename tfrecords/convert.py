@@ -15,7 +15,7 @@ from tfrecords import options
 from tfrecords.crops import read_crops
 from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
-from tfrecords.faces import resize_face
+from tfrecords.faces import landmarks_in_box, resize_face
 from tfrecords.options import option
 from tfrecords.record_file import write_records
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
@@ -69,9 +69,9 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
         what = f"frame {missing[0]} has a label but no face"
         raise InputError(workspace.labels(entry), what, "run python -m data_pipeline.match again")
     rows, facts = read_detections(workspace.detections(clip))
-    landmarks = {(row["frame"], row["face"]): row["landmarks"] for row in rows}
+    found = {(row["frame"], row["face"]): row for row in rows}
     with read_crops(workspace.crops(clip)) as read:
-        offsets, digest = write_records(record, _examples(entry, labels, faces, landmarks, read, chosen))
+        offsets, digest = write_records(record, _examples(entry, labels, faces, found, read, chosen))
     frames = tuple(labels)
     columns = {name: [label[name] for label in labels.values()] for name in ("valence", "arousal")}
     sidecar = Sidecar(
@@ -93,6 +93,7 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
         ranges={name: (min(values) / 1000, max(values) / 1000) for name, values in columns.items()},
         gaps=int(np.sum(np.diff(frames) != 1)),
         sha256=digest,
+        landmarks_68=chosen.profile == "face" and bool(facts.get("landmarks_68", False)),
     )
     write_sidecar(record, sidecar)
     return len(frames)
@@ -102,11 +103,14 @@ def _examples(
     entry: str,
     labels: dict[int, dict[str, int]],
     faces: dict[int, dict[str, str]],
-    landmarks: dict[tuple[int, int], np.ndarray],
+    found: dict[tuple[int, int], dict[str, Any]],
     read: Callable[[str], np.ndarray],
     chosen: ConvertOptions,
 ) -> Iterator[bytes]:
-    """The serialised examples of an entry in the order of its labels; `read` gives a crop by its member's name."""
+    """The serialised examples of an entry in the order of its labels.
+
+    `found` are the clip's detections by frame and face; `read` gives a crop by its member's name.
+    """
     from tfrecords.schema import encode_example, encode_face  # it imports TensorFlow, see record_file.py
 
     for frame, label in labels.items():
@@ -115,9 +119,12 @@ def _examples(
         data = encode_face(picture, chosen.encoding, chosen.record_jpeg_quality)
         more: dict[str, Any] = {}
         if chosen.profile == "face":
+            detection = found[frame, int(face["face"])]
             more["box"] = [float(face[name]) for name in ("x", "y", "width", "height")]
             more["score"] = float(face["score"])
-            more["landmarks"] = landmarks[frame, int(face["face"])]
+            more["landmarks"] = detection["landmarks"]
+            if detection["landmarks_68"] is not None:
+                more["landmarks_68"] = landmarks_in_box(detection["landmarks_68"], more["box"])
         yield encode_example(f"{entry}/{frame:05d}", data, label, **more)
 
 

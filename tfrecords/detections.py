@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         ("score", pa.float32()),
         ("landmarks", pa.list_(pa.float32())),  # x0, y0, x1, y1, … in pixels of the clip
         ("member", pa.string()),  # the crop's name in the clip's ZIP
+        ("landmarks_68", pa.list_(pa.float32())),  # likewise, iBUG's 68 in their order; null where none were asked for
     ]
 )
 
@@ -36,7 +37,10 @@ def write_detections(path: Path, rows: list[dict[str, Any]], facts: dict[str, An
 
 
 def read_detections(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows (``landmarks`` float32 (K, 2)) and the facts; raises `InputError` where the file is missing or bad."""
+    """The rows and the facts; raises `InputError` where the file is missing or bad.
+
+    ``landmarks`` are float32 (K, 2), ``landmarks_68`` likewise or None.
+    """
     try:
         table = pq.read_table(path)
         facts = json.loads((table.schema.metadata or {})[b"affwildnet"])
@@ -45,4 +49,6 @@ def read_detections(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows = table.to_pylist()
     for row in rows:
         row["landmarks"] = np.array(row["landmarks"], np.float32).reshape(-1, 2)
+        if row.setdefault("landmarks_68", None) is not None:
+            row["landmarks_68"] = np.array(row["landmarks_68"], np.float32).reshape(68, 2)
     return rows, facts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,17 @@ def resize_face(crop: np.ndarray, size: int, rule: str = "cubic") -> np.ndarray:
     if interpolation is None:
         return _resize_from_corner(crop, size)
     return cv2.resize(crop, (size, size), interpolation=interpolation)
+
+
+def landmarks_in_box(landmarks: np.ndarray, box: Sequence[float]) -> np.ndarray:
+    """Landmarks (K, 2) in pixels as a network reads them, float32 (2K,): x0, y0, x1, y1, …
+
+    The box (x, y, width, height) reaches from -1 to 1 both ways; points may lie outside. So they do not depend on where
+    in the picture the face is, nor on its size.
+    """
+    x, y, width, height = box
+    inside = (landmarks - np.array([x, y])) / np.array([width, height])
+    return (2 * inside - 1).astype(np.float32).ravel()
 
 
 def _resize_from_corner(crop: np.ndarray, size: int) -> np.ndarray:

@@ -59,7 +59,7 @@ def open_partition(workspace: Workspace, partition: str) -> list[RecordFile]:
 def check_alike(files: Sequence[RecordFile]) -> None:
     """Raises `InputError` where one record file holds other faces than the first."""
     for file in files:
-        for name in ("profile", "encoding", "size", "resize", "crop_margin", "frame_rate", "labels"):
+        for name in ("profile", "encoding", "size", "resize", "crop_margin", "frame_rate", "labels", "landmarks_68"):
             mine, first = getattr(file.sidecar, name), getattr(files[0].sidecar, name)
             if mine != first:
                 what = f"{name} is {mine!r}, but {first!r} in {files[0].path.name}"

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfrecords.feature_records import PROFILE, parse_features
 from tfrecords.index import RecordFile, read_frames
-from tfrecords.schema import parse_faces, parse_labels
+from tfrecords.schema import parse_faces, parse_labels, parse_landmarks_68
 from tfrecords.sequences import GAP_FACTOR, cut_windows, training_batches
 from tfrecords.sidecar import Sidecar
 
@@ -34,6 +34,7 @@ def load_batches(
 
     Returns:
       A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D);
+      ``landmarks_68`` float32 (B, T, 136) where the records hold them with faces;
       ``labels`` float32 (B, T, len(labels)) in [-1, 1]; ``weights`` float32 (B, T), 0 where padded; ``names`` string
       (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
     """
@@ -54,13 +55,16 @@ def load_batches(
         own = parse_labels(serialized, labels, sidecar.profile) if replaced_labels is None else replaced
         steps = tf.range(length, dtype=tf.int64)
         shape = tf.concat([[count, length], tf.shape(inputs)[1:]], axis=0)
-        return {
+        batch = {
             "features" if sidecar.profile == PROFILE else "faces": _known_shape(tf.reshape(inputs, shape), inputs),
             "labels": tf.reshape(own, [count, length, len(labels)]),
             "weights": tf.cast(steps[None] < windows[:, 2:], tf.float32),
             "names": tf.reshape(names, [count, length]),
             "windows": windows,
         }
+        if sidecar.landmarks_68 and sidecar.profile != PROFILE:
+            batch["landmarks_68"] = tf.reshape(parse_landmarks_68(serialized), [count, length, 136])
+        return batch
 
     signature = tf.TensorSpec((None, 3), tf.int64)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)

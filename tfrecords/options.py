@@ -12,7 +12,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from absl import app, flags, logging
@@ -71,6 +71,12 @@ def from_flags(options_class: type[Options], flag_values: flags.FlagValues = fla
         value = flag_values[flag_name(field)].value
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return options_class(**values)
+
+
+def set_defaults(values: Mapping[str, Any], flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Gives flags new defaults by name; a flag that the command line gives keeps what it says."""
+    for name, value in values.items():
+        flag_values.set_default(name, list(value) if isinstance(value, tuple) else value)
 
 
 def run_main(

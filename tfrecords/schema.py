@@ -9,6 +9,7 @@
 | ``box`` | 4 floats: x, y, width, height in pixels of the clip | face |
 | ``score`` | float, the detector's | face |
 | ``landmarks`` | 2K floats: x0, y0, x1, y1, … in pixels of the clip | face |
+| ``landmarks_68`` | 136 floats: iBUG's 68 landmarks in the box (`faces.landmarks_in_box`) | face, where found |
 | ``features`` | D floats, of a frozen backbone, where they have been computed | face |
 
 The original's own four keys are the profile ``original`` (SPEC, TFRecords).
@@ -45,6 +46,7 @@ def encode_example(
     box: Sequence[float] | None = None,
     score: float | None = None,
     landmarks: np.ndarray | None = None,
+    landmarks_68: np.ndarray | None = None,
 ) -> bytes:
     """One serialised example; with neither box, score nor landmarks it has the profile ``original``.
 
@@ -59,6 +61,8 @@ def encode_example(
             "score": float_feature([score]),
             "landmarks": float_feature(landmarks.ravel()),
         }
+    if landmarks_68 is not None:
+        feature["landmarks_68"] = float_feature(landmarks_68.ravel())
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
 
@@ -88,6 +92,11 @@ def parse_faces(serialized: tf.Tensor, encoding: str, size: int) -> tuple[tf.Ten
         faces = tf.map_fn(lambda data: decode(data, channels=3), found["frame"], fn_output_signature=tf.uint8)
         faces = tf.ensure_shape(faces, (None, size, size, 3))
     return faces, found["frameNo"]
+
+
+def parse_landmarks_68(serialized: tf.Tensor) -> tf.Tensor:
+    """The 68 landmarks in the box, float32 (N, 136), of serialised examples (N,) that have them."""
+    return tf.io.parse_example(serialized, {"landmarks_68": tf.io.FixedLenFeature([136], tf.float32)})["landmarks_68"]
 
 
 def bytes_feature(value: bytes) -> tf.train.Feature:

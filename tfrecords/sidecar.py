@@ -12,7 +12,7 @@ from typing import Any
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json, write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Sidecar:
     ranges: dict[str, tuple[float, float]]  # lowest and highest value of each label
     gaps: int  # places where frame numbers do not follow one another
     sha256: str  # of the record file
+    landmarks_68: bool = False  # whether every record holds them
     schema_version: int = SCHEMA_VERSION
 
 

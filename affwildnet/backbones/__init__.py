@@ -6,6 +6,8 @@ An entry is a `Backbone`: its builder takes the side of the faces in pixels and 
 
 from __future__ import annotations
 
+import functools
+
 from affwildnet.backbones import densenet, keras_applications
 from affwildnet.backbones.backbone import Backbone
 from affwildnet.backbones.cnn_m import cnn_m
@@ -46,6 +48,7 @@ def _vggface2(architecture: str, weights: str = "") -> Backbone:
 
 BACKBONES: dict[str, Backbone] = {
     "cnn_m": Backbone(cnn_m, _FLAT, IMAGENET_CAFFE, ("conv5",)),
+    "cnn_m_batch_norm": Backbone(functools.partial(cnn_m, batch_norm=True), _FLAT, IMAGENET_CAFFE, ("conv5",)),
     "densenet121": _slim_densenet("densenet121", 16),
     "densenet121_keras": _keras_densenet("densenet121_keras", 16),
     "densenet161": _slim_densenet("densenet161", 24),

@@ -17,23 +17,29 @@ class LocalResponseNormalization(tf.keras.layers.Layer):
         return tf.cast(normal, inputs.dtype)
 
 
-def cnn_m(input_size: int = 96) -> tf.keras.Model:
+def cnn_m(input_size: int = 96, batch_norm: bool = False) -> tf.keras.Model:
     """Five convolutions with ReLU and three pools -> the last pool flattened: (N, 2048) at 96 pixels, 18432 at 224.
 
     Caffe's rounding is built: a pool's last window may hang over the edge, so that none of its input is lost. With
     conv1 unpadded the sides are 45, 22, 10, 5, 2 at 96 pixels and 109, 54, 26, 13, 6 at 224. How the baseline padded at
-    96 is unknown.
+    96 is unknown. With `batch_norm` the two normalisations over channels are batch norms, SPEC.md's variant.
     """
     layers = tf.keras.layers
     faces = tf.keras.Input((input_size, input_size, 3), name="faces")
     x = _convolution(faces, 96, 7, 2, 0, 1)
-    x = _pool_rounding_up(LocalResponseNormalization(name="norm1")(x), 1)
+    x = _pool_rounding_up(_normalise(x, batch_norm, "norm1"), 1)
     x = _convolution(x, 256, 5, 2, 1, 2)
-    x = _pool_rounding_up(LocalResponseNormalization(name="norm2")(x), 2)
+    x = _pool_rounding_up(_normalise(x, batch_norm, "norm2"), 2)
     for number in (3, 4, 5):
         x = _convolution(x, 512, 3, 1, 1, number)
     x = _pool_rounding_up(x, 5)
     return tf.keras.Model(faces, layers.Flatten(name="features")(x), name="cnn_m")
+
+
+def _normalise(inputs: tf.Tensor, batch_norm: bool, name: str) -> tf.Tensor:
+    if batch_norm:
+        return tf.keras.layers.BatchNormalization(name=name)(inputs)
+    return LocalResponseNormalization(name=name)(inputs)
 
 
 def _convolution(inputs: tf.Tensor, filters: int, kernel: int, stride: int, pad: int, number: int) -> tf.Tensor:
@@ -47,7 +53,6 @@ def _convolution(inputs: tf.Tensor, filters: int, kernel: int, stride: int, pad:
 def _pool_rounding_up(inputs: tf.Tensor, number: int) -> tf.Tensor:
     """Max-pool 3x3, stride 2, of ``ceil((S - 3) / 2) + 1`` outputs a side, Caffe's count."""
     layers = tf.keras.layers
-    if (inputs.shape[1] - 3) % 2:
-        # After ReLU nothing is below 0, so zeros beyond the edge never win.
-        inputs = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"pool{number}/pad")(inputs)
-    return layers.MaxPool2D(3, 2, name=f"pool{number}")(inputs)
+    # With an odd rest the last window hangs over the edge; TensorFlow's `same` pads just there then, else not at all.
+    padding = "same" if (inputs.shape[1] - 3) % 2 else "valid"
+    return layers.MaxPool2D(3, 2, padding, name=f"pool{number}")(inputs)

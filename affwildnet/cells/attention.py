@@ -80,13 +80,15 @@ class AttentionCell(tf.keras.layers.Layer):
         self.output_bias = bias("output_projection/bias", outputs)
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def call(
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One frame: inputs (B, D), states as `state_size` says -> (outputs (B, A), new states)."""
         *cell_states, attention, flat_window = states
         window = tf.reshape(flat_window, [-1, self.attn_length, self.output_size])
 
         attended = project([inputs, attention], self.input_kernel, self.input_bias)
-        cell_output, cell_states = self.cell(attended, cell_states)
+        cell_output, cell_states = self.cell(attended, cell_states, training=training)
         query = project(cell_states, self.query_kernel, self.query_bias)
         attention = attend(window, query, tf.convert_to_tensor(self.window_kernel)[0, 0], self.score)
         output = project([cell_output, attention], self.output_kernel, self.output_bias)

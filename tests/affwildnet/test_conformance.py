@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from affwildnet.backbones import BACKBONES
 from affwildnet.cells import CELLS
+from affwildnet.composites import COMPOSITES
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.serving import ServedModel
@@ -27,14 +28,20 @@ ROOT = Path(__file__).parents[2]
 SPEC = InputSpec()
 SMALL = ModelOptions(units=8, attention_length=3)
 
+
+def _composite(name: str) -> ModelOptions:
+    names = {field.name for field in dataclasses.fields(ModelOptions)} - {"backbone"}
+    chosen = {option: value for option, value in COMPOSITES[name].items() if option in names}
+    return ModelOptions(**{"units": 8, **chosen})
+
+
 ENTRIES: dict[str, ModelOptions] = {
     **{f"backbone-{name}": dataclasses.replace(SMALL, backbone=name) for name in sorted(BACKBONES)},
     **{f"cell-{name}": dataclasses.replace(SMALL, cell=name) for name in sorted(CELLS)},
     **{f"cell-{n}-alone": dataclasses.replace(SMALL, cell=n, attention_length=0) for n in sorted(CELLS)},
-    "composite-cnn_only": dataclasses.replace(SMALL, cell="none"),
-    "composite-fc_4096_2000": dataclasses.replace(SMALL, cell="none", fc=("4096", "2000")),
     "composite-fc_rnn": dataclasses.replace(SMALL, fc=("64",)),
-    "composite-va_crnn": dataclasses.replace(SMALL, fc=("4096",), dropout=0.5, attention_length=0),
+    # With the small CNN, for every backbone has its own entry; the rest as the paper has it.
+    **{f"composite-{name}": _composite(name) for name in sorted(COMPOSITES)},
     "composite-three_outputs": dataclasses.replace(SMALL, outputs=("valence", "arousal", "liking")),
 }
 # One of each way in which entries are made; the rest of a family differs in sizes only.
@@ -44,7 +51,7 @@ FAMILIES = (
     "cell-gru",
     "cell-lstm",
     "cell-indrnn-alone",
-    "composite-va_crnn",
+    "composite-va_crnn_landmarks",
 )
 
 every_entry = pytest.mark.parametrize("entry", sorted(ENTRIES))
@@ -61,6 +68,14 @@ def _model(entry: str) -> tf.keras.Model:
     return build_model(ENTRIES[entry], SPEC)
 
 
+def _inputs(entry: str, batch: int = 2, length: int = 3) -> dict[str, tf.Tensor]:
+    """What the entry's network takes, by the names of its arguments."""
+    inputs = {"faces": _faces(batch, length)}
+    if ENTRIES[entry].landmarks_68:
+        inputs["landmarks_68"] = tf.random.stateless_uniform([batch, length, 136], (0, 0), -1, 1)
+    return inputs
+
+
 def _faces(batch: int = 2, length: int = 3) -> tf.Tensor:
     generator = np.random.default_rng(0)
     return tf.constant(generator.integers(0, 256, (batch, length, SPEC.size, SPEC.size, 3), np.uint8))
@@ -70,7 +85,7 @@ def _faces(batch: int = 2, length: int = 3) -> tf.Tensor:
 def test_values_have_a_row_a_frame_and_gradients_reach_every_trained_variable(entry: str) -> None:
     model = _model(entry)
     with tf.GradientTape() as tape:
-        values = model(_faces(), training=True)
+        values = model(**_inputs(entry), training=True)
         loss = tf.reduce_sum(tf.square(values))
     assert values.shape == (2, 3, len(ENTRIES[entry].outputs)) and values.dtype == tf.float32
     assert np.isfinite(values).all()
@@ -84,8 +99,8 @@ def test_values_have_a_row_a_frame_and_gradients_reach_every_trained_variable(en
 @one_a_family
 def test_graph_gives_what_eager_gives(entry: str) -> None:
     model = _model(entry)
-    graph = tf.function(lambda faces: model(faces))
-    _assert_close(graph(_faces()), model(_faces()))
+    graph = tf.function(lambda inputs: model(**inputs))
+    _assert_close(graph(_inputs(entry)), model(**_inputs(entry)))
 
 
 @one_a_family
@@ -94,7 +109,7 @@ def test_saved_weights_give_the_same_values(entry: str, tmp_path: Path) -> None:
     prefix = tf.train.Checkpoint(model=model).write(str(tmp_path / "ckpt"))
     other = build_model(ENTRIES[entry], SPEC)
     tf.train.Checkpoint(model=other).read(prefix).assert_consumed()
-    _assert_close(other(_faces()), model(_faces()))
+    _assert_close(other(**_inputs(entry)), model(**_inputs(entry)))
 
 
 @one_a_family
@@ -103,16 +118,17 @@ def test_saved_model_gives_the_same_values(entry: str, tmp_path: Path) -> None:
     served = ServedModel(model)
     tf.saved_model.save(served, str(tmp_path), {"sequences": served.sequences, "step": served.step})
     loaded = tf.saved_model.load(str(tmp_path))
-    _assert_close(loaded.signatures["sequences"](faces=_faces())["values"], model(_faces()))
+    _assert_close(loaded.signatures["sequences"](**_inputs(entry))["values"], model(**_inputs(entry)))
 
 
 @one_a_family
 def test_pieces_give_what_the_whole_gives(entry: str) -> None:
     model = _model(entry)
     state = model.zero_state(2)
-    first, state = model.run(_faces()[:, :2], state)
-    second, _ = model.run(_faces()[:, 2:], state)
-    _assert_close(tf.concat([first, second], axis=1), model(_faces()))
+    inputs = _inputs(entry)
+    first, state = model.run(state=state, **{name: value[:, :2] for name, value in inputs.items()})
+    second, _ = model.run(state=state, **{name: value[:, 2:] for name, value in inputs.items()})
+    _assert_close(tf.concat([first, second], axis=1), model(**inputs))
 
 
 @one_a_family
@@ -130,7 +146,7 @@ def test_mixed_precision_gives_finite_float32_values(entry: str) -> None:
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         model = build_model(ENTRIES[entry], SPEC)
-        values = model(_faces())
+        values = model(**_inputs(entry))
         assert values.dtype == tf.float32 and np.isfinite(values).all()
         assert {variable.dtype for variable in model.trainable_variables} == {tf.float32}
     finally:
@@ -151,12 +167,14 @@ options = ModelOptions(**{name: tuple(v) if isinstance(v, list) else v for name,
 strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
 with strategy.scope():
     model = build_model(options, InputSpec())
-faces = np.random.default_rng(0).integers(0, 256, (4, 3, 96, 96, 3), np.uint8)
-dataset = tf.data.Dataset.from_tensors(faces).unbatch().batch(4)
-run = tf.function(lambda batch: strategy.run(lambda part: model(part), args=(batch,)))
+inputs = {"faces": np.random.default_rng(0).integers(0, 256, (4, 3, 96, 96, 3), np.uint8)}
+if options.landmarks_68:
+    inputs["landmarks_68"] = np.random.default_rng(1).uniform(-1, 1, (4, 3, 136)).astype(np.float32)
+dataset = tf.data.Dataset.from_tensors(inputs).unbatch().batch(4)
+run = tf.function(lambda batch: strategy.run(lambda part: model(**part), args=(batch,)))
 parts = [run(batch) for batch in strategy.experimental_distribute_dataset(dataset)][0]
 values = np.concatenate([part.numpy() for part in strategy.experimental_local_results(parts)])
-print(json.dumps(float(np.abs(values - model(faces).numpy()).max())))
+print(json.dumps(float(np.abs(values - model(**inputs).numpy()).max())))
 """
 
 

@@ -130,11 +130,11 @@ def test_record_of_a_synthetic_database_says_so(workspace, make_entry):
     assert read_sidecar(workspace.record("a")).synthetic is True
 
 
-@pytest.mark.parametrize("change", ['{"schema_version": 2}', "[]", "{}"])
+@pytest.mark.parametrize("change", ['{"schema_version": 1}', "[]", "{}"])
 def test_sidecar_of_another_schema_is_refused(workspace, make_entry, change):
     _convert(workspace, make_entry("a", [1]))
     sidecar_path(workspace.record("a")).write_text(change)
-    with pytest.raises(InputError, match=r"no sidecar of schema version 1; run .*convert again"):
+    with pytest.raises(InputError, match=r"no sidecar of schema version 2; run .*convert again"):
         read_sidecar(workspace.record("a"))
 
 
