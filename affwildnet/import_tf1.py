@@ -15,7 +15,7 @@ import tensorflow as tf
 from affwildnet.devices import use_device
 from affwildnet.model_folder import ModelFolder, describe_model
 from affwildnet.models import build_model
-from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights
+from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights, with_scopes
 from affwildnet.tf1_checkpoint import Loaded, TF1Checkpoint
 from tfrecords import options
 from tfrecords.errors import InputError
@@ -35,6 +35,9 @@ class ImportOptions:
     model: str = option("", "model folder to write; it must not hold a model yet")
     units: int = option(128, "units a recurrent layer; the thesis also tried 100")
     attention_length: int = option(30, "frames in the attention window, which a checkpoint does not tell")
+    block_scope: str = option("", "scope of the recurrent block's variables, where it is not the architecture's")
+    head_scope: str = option("", "scope of the last layer's weights and biases, likewise")
+    projection_scope: str = option("", "scope of the linear layer before Highway and Residual cells, likewise")
 
 
 def import_checkpoint(chosen: ImportOptions) -> Loaded:
@@ -47,7 +50,12 @@ def import_checkpoint(chosen: ImportOptions) -> Loaded:
     folder = ModelFolder(Path(chosen.model))
     if folder.model.exists():
         raise InputError(folder.root, "the folder holds a model already", "name another --model")
-    architecture = ARCHITECTURES[chosen.architecture]
+    try:
+        scopes = (chosen.block_scope, chosen.head_scope, chosen.projection_scope)
+        architecture = with_scopes(ARCHITECTURES[chosen.architecture], *scopes)
+    except ValueError as error:
+        remedy = "name them with --block_scope, --head_scope and --projection_scope; tf.train.list_variables shows all"
+        raise InputError("--architecture", f"{chosen.architecture}: {error}", remedy) from None
     attention_length = chosen.attention_length if architecture.options.attention_length else 0
     if architecture.options.attention_length and attention_length < 1:
         raise InputError("--attention_length", "this network has attention", "give the frames of its window")

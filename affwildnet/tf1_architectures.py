@@ -20,6 +20,8 @@ _BLOCK_SCOPES = {
     "lstm": ("lstm-layer", "fclstm"),
     "indrnn": ("indRNN-layer", "fc-indRNN"),
     "gru_highway": ("highway-layer", "fc-pred"),
+    # Published nowhere: whoever has such a checkpoint names them (`with_scopes`).
+    "gru_residual": ("", ""),
     "attention": ("attention-layer", "fcatten"),
 }
 # The linear layer before Highway cells.
@@ -37,6 +39,7 @@ class Architecture:
       fc: scopes of its fully connected layers.
       block: scope of its recurrent block's variables, with a final slash.
       head: names of the last layer's kernel and bias.
+      projection: scope of the linear layer before Highway and Residual cells.
     """
 
     options: ModelOptions
@@ -44,6 +47,25 @@ class Architecture:
     head: tuple[str, str]
     fc: tuple[str, ...] = ()
     block: str = ""
+    projection: str = _PROJECTION
+
+
+def with_scopes(architecture: Architecture, block: str, head: str, projection: str) -> Architecture:
+    """`architecture` with the scopes that are not empty in place of its own.
+
+    Raises:
+      ValueError: the architecture has none of its own for what is left empty.
+    """
+    if head:
+        architecture = dataclasses.replace(architecture, head=(f"{head}/weights", f"{head}/biases"))
+    if block:
+        architecture = dataclasses.replace(architecture, block=f"{block}/")
+    if projection:
+        architecture = dataclasses.replace(architecture, projection=projection)
+    names = (architecture.block, architecture.head[0], f"{architecture.projection}/")
+    if any(name.startswith("/") for name in names):
+        raise ValueError("the names of these variables were never published")
+    return architecture
 
 
 def _released(backbone: str, head: tuple[str, str], fc: dict[str, int], block: str = "") -> Architecture:
@@ -58,7 +80,9 @@ def _thesis(backbone: str, cell: str, attention: bool) -> Architecture:
     options = ModelOptions(backbone=backbone, cell=cell, attention_length=30 if attention else 0)
     block, head = _BLOCK_SCOPES["attention" if attention else cell]
     head = f"{head}/fully_connected"
-    return Architecture(options, InputSpec(), (f"{head}/weights", f"{head}/biases"), block=f"{block}/rnn/")
+    names = (f"{head}/weights", f"{head}/biases")
+    projection = "" if cell == "gru_residual" else _PROJECTION
+    return Architecture(options, InputSpec(), names, block=f"{block}/rnn/", projection=projection)
 
 
 _CNN_HEAD = ("linear3_1/weights", "linear3_1/biases")
@@ -91,7 +115,8 @@ def tf1_weights(model: AffWildNet, architecture: Architecture) -> dict[str, tf.V
         named.update({architecture.block + name: weight for name, weight in block_weights(model.block).items()})
         projection = model.block.projection
         if projection is not None:
-            named.update({f"{_PROJECTION}/weights": projection.kernel, f"{_PROJECTION}/biases": projection.bias})
+            scope = architecture.projection
+            named.update({f"{scope}/weights": projection.kernel, f"{scope}/biases": projection.bias})
     kernel, bias = architecture.head
     named.update({kernel: model.head.kernel, bias: model.head.bias})
     return named

@@ -19,7 +19,7 @@ from affwildnet.input_spec import read_input_spec
 from affwildnet.model_folder import ModelFolder, load_model
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.serving import open_model
-from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights
+from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights, with_scopes
 from tfrecords.errors import InputError
 
 Write = Callable[[Path, dict[str, np.ndarray]], Path]
@@ -126,6 +126,21 @@ def test_linear_layer_before_highway_cells_has_its_own_scope() -> None:
     names = tf1_weights(build_model(entry.options, entry.spec), entry)
     assert {"fc-highway/fully_connected/weights", "fc-pred/fully_connected/biases"} <= set(names)
     assert any(name.startswith("highway-layer/rnn/multi_rnn_cell/cell_1/") for name in names)
+
+
+def test_residual_network_is_imported_by_the_scopes_that_are_given(tmp_path: Path, write_tf1_checkpoint: Write) -> None:
+    name = "thesis_vggface_gru_residual"
+    scopes = {"block_scope": "res/rnn", "head_scope": "fcres", "projection_scope": "before"}
+    entry = with_scopes(ARCHITECTURES[name], *scopes.values())
+    source = build_model(entry.options, entry.spec)
+    arrays = {key: weight.numpy() for key, weight in tf1_weights(source, entry).items()}
+    assert {"fcres/weights", "before/biases", "res/rnn/multi_rnn_cell/cell_0/gru_cell/gates/kernel"} <= set(arrays)
+    write_tf1_checkpoint(tmp_path / "ckpt-1", arrays)
+    given = ImportOptions(checkpoint=str(tmp_path / "ckpt-1"), architecture=name, model=str(tmp_path / "model"))
+    with pytest.raises(InputError, match="never published; name them with --block_scope"):
+        import_checkpoint(given)
+    assert not (tmp_path / "model").exists()
+    assert len(import_checkpoint(dataclasses.replace(given, **scopes)).used) == len(arrays)
 
 
 def test_every_variable_is_reported_used_or_unused_with_the_reason(imported: tuple[ModelFolder, Any]) -> None:
