@@ -28,9 +28,13 @@ _QUICK_CELLS = ("gru", "lstm", "lstm_plain", "lstm_addons", "rnn", "gru_highway"
 _SLOW_CASE_0 = ("resnet50_vggface2", "senet50_vggface2", "densenet")
 
 
+# What of a CNN can be trained.
+TRAINED = ("nothing", "last_convolution", "everything")
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What of the CNN is trained (``nothing``, ``last_convolution``, ``everything``); whether the RNN is handed on."""
+    """What of the CNN is trained, one of `TRAINED`; whether the RNN is handed on."""
 
     backbone: str
     needs_rnn: bool = False

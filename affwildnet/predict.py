@@ -20,8 +20,8 @@ from tfrecords.errors import InputError
 from tfrecords.options import option
 
 NO_MODEL = (
-    "get one by `make demo`, which trains one on drawn faces at build/demo/model, or train your own with "
-    "affwildnet.train, and name its folder"
+    "get one by `make demo`, which trains one on drawn faces at build/demo/model, by affwildnet.import_tf1 "
+    "from a released AffWildNet checkpoint, or train your own with affwildnet.train, and name its folder"
 )
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from affwildnet.backbone_weights import load_backbone_weights
 from affwildnet.backbones import BACKBONES
 from affwildnet.cached_features import cache_features
-from affwildnet.cases import CASES, learning_rate, trained_variables
+from affwildnet.cases import CASES, TRAINED, Case, learning_rate, trained_variables
 from affwildnet.checkpoints import restore_part
 from affwildnet.composites import COMPOSITES
 from affwildnet.devices import use_device
@@ -32,7 +32,7 @@ from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import training_dataset
 from tfrecords.options import option
 from tfrecords.sequences import GAP_FACTOR
-from tfrecords.workspace import Workspace, read_csv, write_json
+from tfrecords.workspace import Workspace, read_csv, read_json, write_json
 
 PREPROCESSES = ("paper", "pretrained")
 
@@ -57,9 +57,15 @@ class TrainOptions:
     preprocess: str = option(
         "paper", "paper: the thesis's (x - 128) / 128; pretrained: what the CNN's weights learned", PREPROCESSES
     )
-    weights: str = option("none", "the CNN's pre-trained weights: none, a file's path, or a name that was fetched")
+    trained_cnn: str = option("", "what of the CNN is trained, in place of what the case says", ["", *TRAINED])
+    weights: str = option(
+        "published",
+        "the CNN's pre-trained weights: published (its own, fetched before; without --cnn_from), none, a file's path, "
+        "or a name that was fetched",
+    )
     cnn_from: str = option("", "model folder whose latest checkpoint gives the CNN's initial weights")
-    rnn_from: str = option("", "model folder whose best checkpoint (by the mean) gives RNN and FC their start")
+    rnn_from: str = option("", "model folder, of case 2 in the thesis, that gives RNN and FC their start")
+    rnn_checkpoint: str = option("total", "its checkpoint: valence, arousal or total for the best, latest, or a step")
     cache_features: bool = option(False, "case 0: compute the frozen CNN's features once and train from them")
     original_batch_norm: bool = option(
         False, "batch norm on batch statistics in every case, as the original; else a frozen CNN keeps its averages"
@@ -78,6 +84,7 @@ class TrainRun:
     checkpoint_steps: int = option(0, "steps between checkpoints; 0 for none by steps", at_least=0)
     keep_checkpoints: int = option(10000, "checkpoints that are kept; the thesis kept all", at_least=1)
     log_steps: int = option(50, "steps between TensorBoard summaries", at_least=1)
+    weights_folder: str = option("weights", "where affwildnet.fetch_weights put what it fetched")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
 
@@ -117,6 +124,10 @@ def _train(
 ) -> int:
     _check(model_options, chosen)
     files = open_partition(workspace, "train")
+    unknown = sorted(set(model_options.outputs) - set(files[0].sidecar.labels))
+    if unknown:
+        remedy = f"choose from {', '.join(files[0].sidecar.labels)}, or annotate it and build the workspace again"
+        raise InputError(files[0].path, f"its records have no label {unknown[0]!r} for --outputs", remedy)
     if model_options.landmarks_68 and not files[0].sidecar.landmarks_68:
         remedy = "build the workspace with --landmarks_68"
         raise InputError(files[0].path, "its records hold no landmarks, which this network reads", remedy)
@@ -128,7 +139,7 @@ def _train(
     describe_model(folder, model_options, spec, dataclasses.asdict(chosen), workspace.database_facts())
     tf.keras.utils.set_random_seed(chosen.seed)
     model = build_model(model_options, spec)
-    case = CASES[chosen.case]
+    case = case_of(chosen)
     variables = trained_variables(model, case)
     optimizer = make_optimizer(chosen.learning_rate or learning_rate(chosen.case, model_options), variables)
     step = tf.Variable(0, dtype=tf.int64, name="step")
@@ -137,7 +148,7 @@ def _train(
         saved, str(folder.checkpoints), max_to_keep=run.keep_checkpoints, step_counter=step
     )
     if not resume(saved, manager):
-        initialise(model, chosen)
+        initialise(model, chosen, Path(run.weights_folder))
     if chosen.cache_features:
         files = cache_features(workspace, files, model)
     data = training_dataset(
@@ -187,18 +198,46 @@ def input_spec_of(file: RecordFile, colour_order: str) -> InputSpec:
     )
 
 
-def initialise(model: AffWildNet, chosen: TrainOptions) -> None:
+def case_of(chosen: TrainOptions) -> Case:
+    """The case, with what of the CNN is trained replaced where an option says so."""
+    case = CASES[chosen.case]
+    return dataclasses.replace(case, backbone=chosen.trained_cnn) if chosen.trained_cnn else case
+
+
+def starting_weights(backbone: str, chosen: TrainOptions) -> str:
+    """What `load_backbone_weights` takes: in every case the thesis's CNN started from published weights.
+
+    Raises:
+      InputError: the case needs a CNN that has learned something, and `backbone` has no published file.
+    """
+    if chosen.weights != "published":
+        return chosen.weights
+    if chosen.cnn_from:
+        return "none"
+    published = BACKBONES[backbone].weights
+    if not published and chosen.case != "2":
+        remedy = "name a file with --weights or a model with --cnn_from, or say --weights=none for random ones"
+        raise InputError(
+            f"--case={chosen.case}", f"it starts from a trained CNN; {backbone} has no published one", remedy
+        )
+    return published or "none"
+
+
+def initialise(model: AffWildNet, chosen: TrainOptions, folder: Path = Path("weights")) -> None:
     """Fills the CNN from published weights or another model, RNN and FC from another model, as the options say."""
-    if chosen.weights != "none":
-        print(load_backbone_weights(model, chosen.weights))
+    weights = starting_weights(model.options.backbone, chosen)
+    if not chosen.cnn_from:
+        print(load_backbone_weights(model, weights, folder))
     if chosen.cnn_from:
         print(f"backbone from {restore_part(model, 'backbone', ModelFolder(Path(chosen.cnn_from)), 'latest')}")
     if chosen.rnn_from:
         source = ModelFolder(Path(chosen.rnn_from))
-        which = "total" if source.best.exists() else "latest"
+        trained_as = read_json(source.model).get("training", {}).get("case")
+        if chosen.case == "3" and trained_as != "2":
+            print(f"warning: {source.root} was trained as case {trained_as}, case 3 wants an RNN of case 2")
         for part in ("fc", "block", "head"):
             if getattr(model, part) is not None:
-                print(f"{part} from {restore_part(model, part, source, which)}")
+                print(f"{part} from {restore_part(model, part, source, chosen.rnn_checkpoint)}")
 
 
 def _check(model: ModelOptions, chosen: TrainOptions) -> None:
@@ -208,7 +247,7 @@ def _check(model: ModelOptions, chosen: TrainOptions) -> None:
         raise InputError("--landmarks_68", what, "give --fc=4096")
     if CASES[chosen.case].needs_rnn and not chosen.rnn_from:
         raise InputError("--case=3", "no RNN is named", "name the folder of the best case-2 model in --rnn_from")
-    if chosen.cache_features and CASES[chosen.case].backbone != "nothing":
+    if chosen.cache_features and case_of(chosen).backbone != "nothing":
         raise InputError("--cache_features", f"case {chosen.case} changes the CNN", "use it with --case=0 only")
     if chosen.cache_features and chosen.original_batch_norm:
         what = "the original's batch norm makes features depend on their batch"
@@ -216,6 +255,7 @@ def _check(model: ModelOptions, chosen: TrainOptions) -> None:
     if model.cell == "indrnn" and model.recurrent_limit_frames != chosen.sequence_length:
         what = f"it is {model.recurrent_limit_frames}, but sequences have {chosen.sequence_length} frames"
         raise InputError("--recurrent_limit_frames", what, f"give --recurrent_limit_frames={chosen.sequence_length}")
+    starting_weights(model.backbone, chosen)
 
 
 def _loop(

@@ -10,7 +10,6 @@
 | ``score`` | float, the detector's | face |
 | ``landmarks`` | 2K floats: x0, y0, x1, y1, … in pixels of the clip | face |
 | ``landmarks_68`` | 136 floats: iBUG's 68 landmarks in the box (`faces.landmarks_in_box`) | face, where found |
-| ``features`` | D floats, of a frozen backbone, where they have been computed | face |
 
 The original's own four keys are the profile ``original`` (SPEC, TFRecords).
 """

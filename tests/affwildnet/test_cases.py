@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from affwildnet.cached_features import backbone_key, cache_features
 from affwildnet.cases import CASES, backbone_in_training_mode, learning_rate, trained_variables
-from affwildnet.checkpoints import choose_checkpoint, list_checkpoints, restore_model
+from affwildnet.checkpoints import choose_checkpoint, keep_best, list_checkpoints, restore_model
 from affwildnet.input_spec import InputSpec
 from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions, build_model
-from affwildnet.train import TrainOptions, TrainRun, train
+from affwildnet.train import TrainOptions, TrainRun, case_of, starting_weights, train
 from affwildnet.train_step import make_optimizer, make_train_step
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
@@ -20,7 +20,7 @@ from tfrecords.loader import training_dataset
 
 MODEL = ModelOptions(cell="gru", layers=1, units=8, attention_length=5)
 SMALL = TrainOptions(batch=2, sequence_length=10, learning_rate=1e-3)
-RUN = TrainRun(steps=2, checkpoint_seconds=0, checkpoint_steps=2, log_steps=1)
+RUN = TrainRun(steps=2, checkpoint_seconds=0, checkpoint_steps=1, log_steps=1)
 
 
 def _batch():
@@ -107,6 +107,8 @@ def test_case_3_takes_the_cnn_from_one_model_and_rnn_and_fc_from_another(tmp_pat
     train(folders["rnn"], demo_workspace, RUN, MODEL, dataclasses.replace(SMALL, seed=2))
     sources = {"cnn_from": str(folders["cnn"].root), "rnn_from": str(folders["rnn"].root)}
     chosen = dataclasses.replace(SMALL, case="3", **sources)
+    # The best by the mean is not the latest.
+    keep_best(folders["rnn"], "total", list_checkpoints(folders["rnn"])[1], 0.5)
     # No step: the first checkpoint is the start.
     never = dataclasses.replace(RUN, steps=0)
     with pytest.raises(InputError, match="case=3: no RNN is named"):
@@ -115,11 +117,56 @@ def test_case_3_takes_the_cnn_from_one_model_and_rnn_and_fc_from_another(tmp_pat
     models = {}
     for name, folder in folders.items():
         models[name] = build_model(MODEL, InputSpec())
-        restore_model(models[name], choose_checkpoint(folder, "latest"))
+        restore_model(models[name], choose_checkpoint(folder, "total" if name == "rnn" else "latest"))
+    assert choose_checkpoint(folders["rnn"], "total") != choose_checkpoint(folders["rnn"], "latest")
     for part, source in (("backbone", "cnn"), ("block", "rnn"), ("head", "rnn")):
         ours, theirs = (getattr(models[name], part).get_weights() for name in ("case3", source))
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-7)
+
+
+def test_case_3_without_an_evaluated_rnn_says_how_to_get_one(tmp_path, demo_workspace):
+    train(ModelFolder(tmp_path / "rnn"), demo_workspace, RUN, MODEL, SMALL)
+    chosen = dataclasses.replace(SMALL, case="3", weights="none", rnn_from=str(tmp_path / "rnn"))
+    with pytest.raises(InputError, match=r"no checkpoint 'total'.*evaluate the model first"):
+        train(ModelFolder(tmp_path / "case3"), demo_workspace, RUN, MODEL, chosen)
+    latest = dataclasses.replace(chosen, rnn_checkpoint="latest")
+    assert train(ModelFolder(tmp_path / "case3b"), demo_workspace, RUN, MODEL, latest) == RUN.steps
+
+
+@pytest.mark.parametrize(
+    ("case", "backbone", "given", "start"),
+    [
+        ("0", "vggface", {}, "vggface"),
+        ("1", "resnet50", {}, "resnet50"),
+        ("2", "vggface", {}, "vggface"),
+        ("3", "densenet121", {}, "densenet121"),
+        ("2", "small_cnn", {}, "none"),
+        ("0", "small_cnn", {"cnn_from": "folder"}, "none"),
+        ("0", "small_cnn", {"weights": "none"}, "none"),
+        ("0", "vggface", {"weights": "none"}, "none"),
+        ("0", "vggface", {"weights": "file.h5"}, "file.h5"),
+    ],
+)
+def test_cnn_starts_from_its_published_weights_unless_something_else_is_said(case, backbone, given, start):
+    assert starting_weights(backbone, TrainOptions(case=case, **given)) == start
+
+
+@pytest.mark.parametrize("case", ["0", "1", "3"])
+def test_case_that_needs_a_trained_cnn_refuses_a_random_one(case):
+    with pytest.raises(InputError, match="small_cnn has no published one; name a file with --weights"):
+        starting_weights("small_cnn", TrainOptions(case=case))
+
+
+def test_what_is_trained_of_the_cnn_can_be_chosen_apart_from_the_case():
+    assert case_of(TrainOptions(case="3", trained_cnn="last_convolution")).backbone == "last_convolution"
+    assert case_of(TrainOptions(case="3")).backbone == "everything" and case_of(TrainOptions(case="3")).needs_rnn
+
+
+def test_output_without_a_label_is_refused_by_name(tmp_path, demo_workspace):
+    options = dataclasses.replace(MODEL, outputs=("valence", "liking"))
+    with pytest.raises(InputError, match="no label 'liking' for --outputs; choose from valence, arousal"):
+        train(ModelFolder(tmp_path), demo_workspace, RUN, options, SMALL)
 
 
 def test_cached_features_give_the_same_training_and_are_computed_once(tmp_path, demo_workspace, monkeypatch):

@@ -1,6 +1,7 @@
 """Original checkpoints become model folders that predict what the original graphs predicted."""
 
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from affwildnet.model_folder import ModelFolder, load_model
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.serving import open_model
 from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights, with_scopes
+from affwildnet.video_prediction import predict_video
 from tfrecords.errors import InputError
+from tfrecords.workspace import Workspace, read_csv
 
 Write = Callable[[Path, dict[str, np.ndarray]], Path]
 Golden = Callable[[str], Any]
@@ -56,6 +59,20 @@ def test_imported_and_exported_network_gives_the_original_predictions(
     sequences = tf.saved_model.load(str(tmp_path / "saved")).signatures["sequences"]
     values = sequences(faces=tf.constant(golden.faces))["values"].numpy()
     np.testing.assert_allclose(values, golden.stored["predictions"], rtol=1e-3, atol=1e-5)
+
+
+def test_imported_released_network_labels_a_video(
+    golden_network: Golden, write_tf1_checkpoint: Write, tmp_path: Path, demo_workspace: Workspace
+) -> None:
+    name = "released_resnet_gru"
+    prefix = write_tf1_checkpoint(tmp_path / "model.ckpt-1", golden_network(name).variables())
+    import_checkpoint(ImportOptions(str(prefix), name, str(tmp_path / "model")))
+    model = open_model(tmp_path / "model", "total")
+    assert (model.spec.resize, model.spec.colour_order) == ("linear_tf1", "rgb")
+    row = read_csv(demo_workspace.manifest)[0]
+    predictions = predict_video(demo_workspace.root / row["source"], model, "blazeface", 0.6)
+    values = [p.values for p in itertools.islice(predictions, 40) if p.values is not None]
+    assert len(values) >= 30 and np.isfinite(values).all() and np.ptp(values, axis=0).min() > 0
 
 
 def random_checkpoint(path: Path, architecture: str, write: Write, **changes: np.ndarray | None) -> Path:

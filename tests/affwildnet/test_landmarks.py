@@ -47,7 +47,7 @@ def workspace(demo_workspace, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(workspace, tmp_path_factory):
     folder = ModelFolder(tmp_path_factory.mktemp("model"))
-    chosen = TrainOptions(case="0", sequence_length=20, cache_features=True)
+    chosen = TrainOptions(case="0", weights="none", sequence_length=20, cache_features=True)
     train(folder, workspace, TrainRun(steps=2), OPTIONS, chosen)
     return folder
 
@@ -105,6 +105,12 @@ def test_records_without_landmarks_are_refused_by_name(workspace, trained, tmp_p
     build(Workspace(bare), chosen)
     write_csv(bare / "partition.csv", list(parts[0]), parts)
     with pytest.raises(InputError, match=r"hold no landmarks, which this network reads; build .* --landmarks_68"):
-        train(ModelFolder(tmp_path / "m"), Workspace(bare), TrainRun(steps=1), OPTIONS, TrainOptions(case="0"))
+        train(
+            ModelFolder(tmp_path / "m"),
+            Workspace(bare),
+            TrainRun(steps=1),
+            OPTIONS,
+            TrainOptions(case="0", weights="none"),
+        )
     with pytest.raises(InputError, match="hold no landmarks, which this model reads"):
         testing.test_model(trained, Workspace(bare), testing.TestOptions(checkpoints=("latest",)))

@@ -15,7 +15,7 @@ from affwildnet.train import TrainOptions, TrainRun, train
 from tfrecords.workspace import Workspace
 
 MODEL = ModelOptions(backbone="cnn_m", layers=1, units=8, attention_length=0)
-CHOSEN = TrainOptions(case="0", batch=1, sequence_length=4, learning_rate=1e-4)
+CHOSEN = TrainOptions(case="0", weights="none", batch=1, sequence_length=4, learning_rate=1e-4)
 RUN = TrainRun(steps=1, checkpoint_seconds=0)
 
 

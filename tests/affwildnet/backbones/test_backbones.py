@@ -13,6 +13,7 @@ from affwildnet.pretrained_files import PRETRAINED_FILES
 
 WIDTHS = {
     "cnn_m": 2048,
+    "cnn_m_batch_norm": 2048,
     "densenet121": 1024,
     "densenet121_keras": 1024,
     "densenet161": 2208,
