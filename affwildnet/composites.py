@@ -2,7 +2,7 @@
 
 What a command line gives itself comes first. Sources: SPEC.md, "Published results", "Released checkpoints" and "Model".
 Where the papers count a batch without saying in what, it is sequences of a recurrent network and frames of CNN-M. CNNs
-start from their published weights, VA-CRNN's and CNN-M's from VGGFace's and ImageNet's: their FaceValue ones never were.
+start from published weights, VA-CRNN's and CNN-M's from VGGFace's and ImageNet's: their FaceValue ones never came out.
 """
 
 from __future__ import annotations
