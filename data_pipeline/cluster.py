@@ -29,6 +29,7 @@ _MEMORY = {
 }
 # Beside those that Dask sets: TensorFlow's own pools.
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+_ANSWER_SECONDS = 10
 _FIRST_WORKER_SECONDS = 60
 
 
@@ -92,8 +93,9 @@ def _local_workers(chosen: ClusterOptions) -> Iterator[Client]:
         # Here a worker dies of its clip only, which is then tried again alone, see engine.py.
         "distributed.scheduler.allowed-failures": 0,
     }
-    # Both only listen on this machine: whoever reaches a scheduler can run code.
-    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+    # All listen on this machine only, since whoever reaches a scheduler can run code.
+    # Workers' own pages would cost each a second.
+    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with dask.config.set(settings):
         try:
             cluster = distributed.LocalCluster(
@@ -116,7 +118,7 @@ def _running_cluster(address: str) -> Iterator[Client]:
     import distributed
 
     try:
-        client = distributed.Client(address, set_as_default=False, timeout=_FIRST_WORKER_SECONDS / 4)
+        client = distributed.Client(address, set_as_default=False, timeout=_ANSWER_SECONDS)
     except (TimeoutError, OSError, ValueError) as error:
         what = f"no Dask scheduler answers there ({error})"
         raise InputError(address, what, "start one with 'dask scheduler' or correct --scheduler") from None
