@@ -33,6 +33,7 @@ REQUIREMENTS = [
     "numpy>=2",
     "opencv-contrib-python-headless",
     "pandas",
+    "psutil",
     "pyarrow",
     "scikit-image",
     "scipy",

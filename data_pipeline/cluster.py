@@ -7,6 +7,8 @@ import dataclasses
 import importlib.util
 import logging
 import os
+import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -64,7 +66,11 @@ def open_client(workspace: Workspace, chosen: ClusterOptions) -> Iterator[Client
     """
     if chosen.scheduler and chosen.slurm:
         raise InputError("--scheduler and --slurm", "both are given", "choose one")
-    # Dask takes half a second to load, which a build with nothing to do need not wait for.
+    # Dask takes half a second to load, which a build with nothing to do need not wait for. What matters of what it logs
+    # is told with the clip that it happened to.
+    import distributed
+
+    logging.getLogger(distributed.__name__).setLevel(logging.CRITICAL)
     if chosen.scheduler:
         with _running_cluster(chosen.scheduler) as client:
             _check_workers(client, workspace, chosen.scheduler)
@@ -85,8 +91,6 @@ def _local_workers(chosen: ClusterOptions) -> Iterator[Client]:
     import dask
     import distributed
 
-    # What matters of them is told with the clip that it happened to.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     settings = {
         **_MEMORY,
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _ONE_THREAD.items()},
@@ -158,10 +162,25 @@ def _slurm_jobs(chosen: ClusterOptions) -> Iterator[Client]:
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
     )
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        _check_job(cluster.job_script())
         # In place of scale(): it sends another job where one is cancelled or reaches its walltime.
         cluster.adapt(minimum_jobs=chosen.slurm_jobs, maximum_jobs=chosen.slurm_jobs)
         print(f"dashboard: {cluster.dashboard_link}", flush=True)
         yield client
+
+
+def _check_job(script: str) -> None:
+    """Raises `InputError` with SLURM's words where it would not take the job; Dask would only log them and wait."""
+    with tempfile.NamedTemporaryFile("w", prefix="affwildnet-", suffix=".sh") as stream:
+        stream.write(script)
+        stream.flush()
+        try:
+            subprocess.run(["sbatch", "--test-only", stream.name], check=True, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise InputError("--slurm", "there is no sbatch", "run the build on a machine that sends jobs") from None
+        except subprocess.CalledProcessError as error:
+            what = f"SLURM refuses the job ({' '.join(error.stderr.split())})"
+            raise InputError("--slurm", what, "correct --slurm_queue, --slurm_memory and the like") from None
 
 
 def _check_workers(client: Client, workspace: Workspace, place: str) -> None:

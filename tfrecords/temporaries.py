@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 _NAME = re.compile(r"\..*\.(?P<process>\d+)(?:@(?P<host>[^@/]+))?\.tmp(?:\.[^.]*)?")
 # Of a process on another machine nothing is known but when it last wrote.
 OLD_SECONDS = 24 * 3600.0
@@ -42,19 +44,22 @@ def sweep_temporaries(folders: Iterable[Path]) -> int:
 
 
 def _is_left(entry: os.DirEntry[str], found: re.Match[str]) -> bool:
-    if found["host"] == socket.gethostname() and not _is_running(int(found["process"])):
-        return True
     try:
-        return time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD_SECONDS
+        written = entry.stat(follow_symlinks=False).st_mtime
     except FileNotFoundError:
         return False
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
+    if time.time() - written > OLD_SECONDS:
         return True
-    return True
+    return found["host"] == socket.gethostname() and not _is_running(int(found["process"]), written)
+
+
+def _is_running(number: int, since: float) -> bool:
+    """Whether the process of that number runs, and not as a later one that got the same number."""
+    try:
+        process = psutil.Process(number)
+        # A killed process whose parent does not ask for it stays as a zombie.
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since + 1
+    except psutil.AccessDenied:
+        return True
+    except (psutil.NoSuchProcess, OverflowError):
+        return False

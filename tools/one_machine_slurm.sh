@@ -1,7 +1,7 @@
 #!/bin/sh
 # A SLURM of one machine, to test with: `tools/one_machine_slurm.sh start FOLDER`, `… stop FOLDER`. Needs Debian's slurm-wlm
-# and munge, and root. Everything listens on loopback, and its state lies in FOLDER; the daemons find their configuration
-# there through SLURM_CONF, which commands (sbatch, squeue, scancel) need as well: SLURM_CONF=FOLDER/slurm.conf.
+# and munge, and root. Its state lies in FOLDER; commands (sbatch, squeue, scancel) need SLURM_CONF=FOLDER/slurm.conf.
+# Its daemons listen on all interfaces and take orders only with the key that this start drew.
 set -eu
 command=${1:-}
 folder=${2:-}
@@ -18,6 +18,9 @@ stop() {
             rm -f "$folder/$name.pid"
         fi
     done
+    if [ -f "$folder/munge" ]; then
+        rm -rf "$(cat "$folder/munge")" "$folder/munge"
+    fi
 }
 
 if [ "$command" = stop ]; then
@@ -32,19 +35,21 @@ for program in munged slurmctld slurmd; do
 done
 [ "$(id -u)" = 0 ] || { echo "error: slurmd has to be root" >&2; exit 1; }
 
-mkdir -p "$folder/state" "$folder/spool" "$folder/munge"
+mkdir -p "$folder/state" "$folder/spool"
 host=$(hostname -s)
+memory=$(awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
 
-# munged insists on its own user, and on a path that others cannot write.
-head -c 1024 /dev/urandom > "$folder/munge/key"
-chown -R munge: "$folder/munge"
-chmod 700 "$folder/munge"
-chmod 400 "$folder/munge/key"
-socket=/run/munge/one_machine_$$.socket
-install -d -o munge -m 755 /run/munge
-runuser -u munge -- munged --key-file="$folder/munge/key" --socket="$socket" --pid-file=/run/munge/one_machine_$$.pid \
-    --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" --force
-cp /run/munge/one_machine_$$.pid "$folder/munged.pid"
+# munged insists on its own user, who may not see the folder, and on a path that others cannot write.
+munge=/run/munge/one_machine_$$
+echo "$munge" > "$folder/munge"
+install -d -o munge -g munge -m 755 /run/munge "$munge"
+head -c 1024 /dev/urandom > "$munge/key"
+chown munge: "$munge/key"
+chmod 400 "$munge/key"
+socket=$munge/socket
+runuser -u munge -- munged --key-file="$munge/key" --socket="$socket" --pid-file="$munge/pid" --log-file="$munge/log" \
+    --seed-file="$munge/seed"
+cp "$munge/pid" "$folder/munged.pid"
 
 cat > "$SLURM_CONF" <<EOF
 ClusterName=one
@@ -72,7 +77,7 @@ StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 KillWait=2
 SchedulerParameters=sched_interval=2,batch_sched_delay=1
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
 PartitionName=one Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 EOF
 

@@ -1,8 +1,8 @@
-"""Loaded into Dask workers (`distributed.worker.preload`): clips of certain names meet real faults in their first stage.
+"""Loaded into Dask workers (`distributed.worker.preload`): clips of certain names meet real faults when probed.
 
-``dies``: the process ends by a segmentation fault, as of a native library. ``waits``: the first attempt tells its process
-in ``attempts/`` and waits to be killed from outside, the second does not wait. ``slow-*``: half a second. ``hungry``: it
-takes memory without end. Every attempt is entered in the workspace's folder ``attempts``.
+``dies``: the process ends by a segmentation fault, as of a native library. ``waits``: the first attempt waits to be
+killed from outside, the second does not. ``slow-*``: half a second. ``hungry``: it takes memory without end. Every
+attempt is entered in the workspace's folder ``attempts``, as CLIP.PROCESS.NUMBER.
 """
 
 import dataclasses

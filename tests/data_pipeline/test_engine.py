@@ -121,7 +121,7 @@ def test_nothing_is_started_where_nothing_is_stale(short_clips, start_build):
 
 @pytest.fixture
 def dask_process(tmp_path):
-    """``dask_process(command, *flags, folder=ROOT, faults=False)`` starts a part of a Dask cluster, ended after the test."""
+    """``dask_process(command, *flags, folder=ROOT, faults=False)`` starts a part of a Dask cluster."""
     started = []
 
     def start(command, *flags, folder=ROOT, faults=False):
@@ -141,7 +141,9 @@ def dask_process(tmp_path):
 
 
 def _start_scheduler(dask_process, folder):
-    dask_process("dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={folder}/s.json")
+    dask_process(
+        "dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={folder}/s.json"
+    )
     wait_for((folder / "s.json").exists)
     return read_json(folder / "s.json")["address"]
 

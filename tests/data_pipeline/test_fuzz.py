@@ -50,10 +50,10 @@ NASTY = [
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A workspace with one drawn clip of half a second, and its annotation."""
+    """A workspace with one drawn clip of a second, and its annotation."""
     workspace = Workspace(tmp_path_factory.mktemp("drawn"))
     write_demo_database(
-        workspace, DemoFacesOptions(subjects=1, two_person_clips=0, min_seconds=0.5, max_seconds=0.5, workers=1)
+        workspace, DemoFacesOptions(subjects=1, two_person_clips=0, min_seconds=1.0, max_seconds=1.0, workers=1)
     )
     return workspace
 
@@ -84,7 +84,21 @@ def _mutated_video(draw, whole):
 def _garbage_annotation(draw, whole):
     lines = whole.splitlines()
     place = draw.randrange(len(lines))
-    words = ["nan nan", "inf 0", "0 inf", "1e400 1", "-1 5", "0 1 2", "0", "a b", "0,5 3", "٣ ٤", "0x1 1", "1_0 1_0", "\x00"]
+    words = [
+        "nan nan",
+        "inf 0",
+        "0 inf",
+        "1e400 1",
+        "-1 5",
+        "0 1 2",
+        "0",
+        "a b",
+        "0,5 3",
+        "٣ ٤",
+        "0x1 1",
+        "1_0 1_0",
+        "\x00",
+    ]
     kind = draw.randrange(6)
     if kind == 0:
         return draw.randbytes(draw.randrange(2000))
@@ -117,7 +131,9 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
     workspace = Workspace(tmp_path / "around" / "workspace")
     (good,) = read_manifest(drawn)
     video = good.source.read_bytes()
-    traces = {name: (drawn.annotations / "demo" / good.clip / name).read_bytes() for name in ("valence.txt", "arousal.txt")}
+    traces = {
+        name: (drawn.annotations / "demo" / good.clip / name).read_bytes() for name in ("valence.txt", "arousal.txt")
+    }
     workspace.sources.mkdir(parents=True)
     rows = [("whole", "sources/whole.mp4")]
     (workspace.sources / "whole.mp4").write_bytes(video)
@@ -155,7 +171,10 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
     assert not [row for row in failures.values() if "died" in row["reason"]]
     made = {path.relative_to(workspace.root).parts[0] for path in workspace.root.rglob("*") if path.is_file()}
     assert made <= {"manifest.csv", "failures.csv", "build.json", "sources", "annotations", "clips", "detections"} | {
-        "crops", "faces", "labels", "provenance"
+        "crops",
+        "faces",
+        "labels",
+        "provenance",
     }
 
 
@@ -199,9 +218,7 @@ def small_disk(tmp_path):
 
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield folder

@@ -46,7 +46,7 @@ def _made(workspace):
 def test_killed_builds_end_in_the_same_bytes_as_an_undisturbed_one(tmp_path, start_build, kills):
     undisturbed, disturbed = Workspace(tmp_path / "undisturbed"), Workspace(tmp_path / "disturbed")
     subjects = 3 if kills == 1 else 6
-    drawn = DemoFacesOptions(subjects=subjects, two_person_clips=1, min_seconds=0.5, max_seconds=0.6, workers=1)
+    drawn = DemoFacesOptions(subjects=subjects, two_person_clips=1, min_seconds=1.0, max_seconds=1.0, workers=1)
     write_demo_database(undisturbed, drawn)
     shutil.copytree(undisturbed.root, disturbed.root)
     before = _made(undisturbed)

@@ -41,6 +41,9 @@ def test_work_of_a_cancelled_job_moves_to_another_and_none_is_left_queued(
     names = [f"slow-{number}" for number in range(16)]
     workspace = short_clips(names)
     monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", repr([str(Path(__file__).parent / "staged_faults.py")]))
+    refused = start_build(workspace, "--to=probe", "--slurm", "--slurm_queue=none", "--slurm_interface=lo")
+    _, told = refused.communicate(timeout=60)
+    assert refused.returncode == 1 and "SLURM refuses the job" in told and "invalid partition" in told.lower(), told
     # The jobs' output goes to the folder that they are sent from.
     flags = ["--slurm", "--slurm_jobs=2", "--slurm_memory=500MB", "--slurm_walltime=00:10:00", "--slurm_interface=lo"]
     build = start_build(workspace, "--to=probe", *flags, f"--slurm_extra=--output={tmp_path}/%j.out,--job-name=faces")
