@@ -47,12 +47,22 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
-    "cluster": ["dask-jobqueue"],
-    "dev": ["hypothesis", "import-linter", "mypy", "pre-commit", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+    "dev": [
+        "dask-jobqueue",
+        "hypothesis",
+        "import-linter",
+        "mypy",
+        "pre-commit",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "ruff",
+    ],
     "download": ["yt-dlp[default]"],
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     "onnx": ["onnx", "onnxruntime", "tf2onnx"],
     "search": ["optuna"],
+    "slurm": ["dask-jobqueue"],
 }
 
 # Each of these modules has a `run()` without arguments.

@@ -9,7 +9,7 @@ if [ -z "$folder" ] || { [ "$command" != start ] && [ "$command" != stop ]; }; t
     echo "usage: $0 start|stop FOLDER" >&2
     exit 2
 fi
-export SLURM_CONF="$folder/slurm.conf"
+export SLURM_CONF="$folder/slurm.conf" PATH="$PATH:/usr/sbin:/sbin"
 
 stop() {
     for name in slurmd slurmctld munged; do
@@ -24,8 +24,8 @@ stop() {
 }
 
 if [ "$command" = stop ]; then
-    scancel --state=RUNNING --user="$(id -un)" 2>/dev/null || true
-    scancel --state=PENDING --user="$(id -un)" 2>/dev/null || true
+    scancel --state=RUNNING 2>/dev/null || true
+    scancel --state=PENDING 2>/dev/null || true
     stop
     exit 0
 fi
