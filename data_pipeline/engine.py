@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Tasks that the scheduler knows at a time: enough for a thousand cores, and few to keep in mind.
 OUTSTANDING = 2048
 _SENT_TOGETHER = 256
+_REASON_LENGTH = 600
 
 
 def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Outcome:
@@ -67,13 +68,19 @@ def _tells_of_a_full_disk(error: BaseException | None) -> bool:
 
 def _reason(row: ManifestRow, error: Exception) -> str:
     if isinstance(error, InputError):
-        return str(error)
+        return _shortened(str(error))
     if isinstance(error, OSError):
         what = f"it cannot be used ({error.strerror})"
-        return str(InputError(os.fsdecode(error.filename or row.source), what, "check its rights and the disk's space"))
+        named = os.fsdecode(error.filename or row.source)
+        return _shortened(str(InputError(named, what, "check its rights and the disk's space")))
     # A fault of ours or of a library: it must not cost the other clips their run.
     traceback.print_exception(error)
-    return f"{row.source}: {type(error).__name__}: {error}"
+    return _shortened(f"{row.source}: {type(error).__name__}: {error}")
+
+
+def _shortened(text: str) -> str:
+    """What a table shows of a text, which may quote a name or line of any length: its place and its remedy."""
+    return text if len(text) <= _REASON_LENGTH else f"{text[: _REASON_LENGTH // 2]} … {text[-_REASON_LENGTH // 2 :]}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _files(folder, besides):
 
 
 def _is_a_sentence(text):
-    return text.endswith(".") and "; " in text and "\n" not in text and len(text) < 12_000
+    return text.endswith(".") and "; " in text and "\n" not in text and len(text) < 700
 
 
 @pytest.mark.parametrize("cases", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
@@ -160,7 +160,9 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
 
     process = start_build(workspace, "--to=match", "--workers=2", "--worker_memory=2GiB")
     _, told = process.communicate(timeout=1500)
-    assert process.returncode == 1 and "Traceback" not in told, told
+    if "Traceback" in told:
+        pytest.fail(told[told.index("Traceback") :][:4000])
+    assert process.returncode == 1, told
     assert _files(tmp_path, workspace.root) == before
     failures = {row["clip"]: row for row in read_csv(workspace.failures)}
     assert [row["reason"] for row in failures.values() if not _is_a_sentence(row["reason"])] == []
