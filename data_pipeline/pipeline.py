@@ -65,12 +65,14 @@ def build(
     clips = {row.clip for row in rows}
     worked_on = _chosen_rows(workspace, rows, chosen.clips)
     sweep_temporaries([workspace.root, *(path for path in sorted(workspace.root.iterdir()) if path.is_dir())])
+    where = cluster or ClusterOptions()
+    where = dataclasses.replace(where, workers=min(where.workers, max(1, len(worked_on))))
     seconds: dict[str, float] = {}
     failed: dict[str, Outcome] = {}
     parts: dict[str, int] = {}
     other_code: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
-        connect = functools.cache(lambda: stack.enter_context(open_client(workspace, cluster or ClusterOptions())))
+        connect = functools.cache(lambda: stack.enter_context(open_client(workspace, where)))
         for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
             block = [name for name in stretch if name in names]
             if block == ["partition"]:

@@ -9,16 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
 import pytest
+from processes import ROOT
 
 from tfrecords.workspace import Workspace
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -73,19 +70,3 @@ def start_build() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def wait_for(found: Callable[[], object], seconds: float = 60.0) -> object:
-    """What `found()` returns as soon as it is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s")
-
-
-def tree(process: int) -> list[psutil.Process]:
-    """A process and all below it."""
-    parent = psutil.Process(process)
-    return [parent, *parent.children(recursive=True)]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from processes import ROOT
 
 from data_pipeline.code_digest import code_digest
 from data_pipeline.manifest import read_manifest

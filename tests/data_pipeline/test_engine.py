@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, tree, wait_for
+from processes import ROOT, tree, wait_for
 
 from data_pipeline.cluster import ClusterOptions, open_client
 from data_pipeline.engine import process_clips
@@ -31,27 +31,20 @@ def _probed(workspace):
     return sorted(path.stem for path in (workspace.root / "clips").glob("[!.]*.json"))
 
 
-def test_crash_of_native_code_is_tried_again_once_and_costs_its_clip_only(short_clips, start_build):
-    workspace = short_clips([*NAMES[:3], "dies", *NAMES[3:]])
-    build = start_build(workspace, "--to=probe", faults=True)
+def test_crash_or_too_much_memory_is_tried_again_once_and_costs_its_clip_only(short_clips, start_build):
+    workspace = short_clips([*NAMES[:3], "dies", *NAMES[3:], "hungry"])
+    build = start_build(workspace, "--to=probe", "--worker_memory=500MB", faults=True)
     _, told = build.communicate(timeout=120)
     assert build.returncode == 1, told
     assert _probed(workspace) == NAMES
-    (failure,) = read_csv(workspace.failures)
-    assert (failure["clip"], failure["stage"]) == ("dies", "probe")
-    assert "short.mp4: the worker process died of it twice" in failure["reason"] and failure["reason"] in told
-    assert failure["command"].endswith(f"--workspace={workspace.root} --clips=dies")
-    assert len(_attempts(workspace, "dies")) == len(set(_attempts(workspace, "dies"))) == 2
+    failures = {row["clip"]: row for row in read_csv(workspace.failures)}
+    assert sorted(failures) == ["dies", "hungry"]
+    for clip, failure in failures.items():
+        assert failure["stage"] == "probe"
+        assert "short.mp4: the worker process died of it twice" in failure["reason"] and failure["reason"] in told
+        assert failure["command"].endswith(f"--workspace={workspace.root} --clips={clip}")
+        assert len(_attempts(workspace, clip)) == len(set(_attempts(workspace, clip))) == 2
     assert "Traceback" not in told
-
-
-def test_worker_that_takes_more_than_its_memory_costs_its_clip_only(short_clips, start_build):
-    workspace = short_clips([NAMES[0], "hungry"])
-    build = start_build(workspace, "--to=probe", "--workers=1", "--worker_memory=500MB", faults=True)
-    _, told = build.communicate(timeout=120)
-    assert build.returncode == 1 and _probed(workspace) == NAMES[:1], told
-    assert [row["clip"] for row in read_csv(workspace.failures)] == ["hungry"]
-    assert "more than its memory" in told
 
 
 def test_clip_whose_worker_is_killed_is_done_by_another(short_clips, start_build):
@@ -65,7 +58,7 @@ def test_clip_whose_worker_is_killed_is_done_by_another(short_clips, start_build
     assert len(_attempts(workspace, "waits")) == 2
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_stopped_build_leaves_no_process_and_goes_on_later(short_clips, start_build, signal_number):
     workspace = short_clips([*NAMES, "waits"])
     build = start_build(workspace, "--to=probe", "--workers=1", faults=True)
@@ -168,6 +161,7 @@ def test_running_cluster_of_separate_processes_finishes_though_one_worker_is_los
     assert left.poll() is None
 
 
+@pytest.mark.slow
 def test_cluster_that_does_not_answer_is_named(short_clips, start_build):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -179,6 +173,7 @@ def test_cluster_that_does_not_answer_is_named(short_clips, start_build):
     assert "Traceback" not in told and time.monotonic() - begun < 40
 
 
+@pytest.mark.slow
 def test_worker_with_other_code_is_refused(short_clips, start_build, dask_process, tmp_path):
     other = tmp_path / "other"
     for package in ("data_pipeline", "tfrecords"):

@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from conftest import tree
+from processes import tree
 
 from data_pipeline.demo_faces.database import DemoFacesOptions, write_demo_database
 from tfrecords.workspace import Workspace

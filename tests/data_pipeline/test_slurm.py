@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, wait_for
+from processes import ROOT, wait_for
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is missing: pip install 'affwildnet[slurm]'")
 
