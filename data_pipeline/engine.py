@@ -1,97 +1,208 @@
-"""Runs stages over clips in worker processes; a clip that fails is set aside and the others go on."""
+"""Runs stages over clips, a task a clip, on a Dask cluster; a clip that fails is set aside and the others go on.
+
+Results lie on disk: a task returns an `Outcome`, and a clip that is cut short begins where its files end.
+"""
 
 from __future__ import annotations
 
-import concurrent.futures
-import concurrent.futures.process
-import multiprocessing
+import collections
+import dataclasses
+import errno
+import itertools
 import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from data_pipeline.failures import Outcome, read_failures
 from data_pipeline.manifest import ManifestRow
-from data_pipeline.stages import STAGES, run_stage
+from data_pipeline.stages import STAGES, freshness, run_stage
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+# Tasks that the scheduler knows at a time: enough for a thousand cores, and few to keep in mind.
+OUTSTANDING = 2048
+_SENT_TOGETHER = 256
+_REASON_LENGTH = 600
+
 
 def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Outcome:
-    """Runs `stages` (name -> options, in order) on one clip up to the first that fails."""
+    """Runs `stages` (name -> options, in order) on one clip up to the first that fails.
+
+    Raises:
+      InputError: the disk is full, which is no fault of the clip.
+    """
     seconds: dict[str, float] = {}
     for name, options in stages.items():
         start = time.monotonic()
         try:
             if run_stage(workspace, row, name, options):
                 seconds[name] = time.monotonic() - start
-        except InputError as error:
-            return Outcome(row.clip, seconds, name, str(error))
-        except OSError as error:
-            what = f"it cannot be used ({error.strerror})"
-            fault = InputError(os.fsdecode(error.filename or row.source), what, "check its rights and the disk's space")
-            return Outcome(row.clip, seconds, name, str(fault))
-        except Exception as error:  # a fault of ours or of a library: it must not cost the other clips their run
-            traceback.print_exc()
-            return Outcome(row.clip, seconds, name, f"{row.source}: {type(error).__name__}: {error}")
+        except Exception as error:
+            if _tells_of_a_full_disk(error):
+                remedy = "make room, then run the same command again: it goes on where it stopped"
+                raise InputError(workspace.root, "the disk is full", remedy) from None
+            return Outcome(row.clip, seconds, name, _reason(row, error))
     return Outcome(row.clip, seconds)
 
 
-def process_clips(
-    workspace: Workspace, rows: Sequence[ManifestRow], stages: Mapping[str, Any], workers: int, title: str
-) -> list[Outcome]:
-    """Runs `stages` on all clips with `workers` processes and a progress bar; outcomes in the order of `rows`.
+def _tells_of_a_full_disk(error: BaseException | None) -> bool:
+    """Whether `error` or what it came from says so: as errno, or in words as ffmpeg's and TensorFlow's do."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in full:
+            return True
+        if any(os.strerror(number) in str(error) for number in full):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
-    Clips that are set aside in an earlier stage are not tried: their outcome is that failure.
+
+def _reason(row: ManifestRow, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return _shortened(str(error))
+    if isinstance(error, OSError):
+        what = f"it cannot be used ({error.strerror})"
+        named = os.fsdecode(error.filename or row.source)
+        return _shortened(str(InputError(named, what, "check its rights and the disk's space")))
+    # A fault of ours or of a library: it must not cost the other clips their run.
+    traceback.print_exception(error)
+    return _shortened(f"{row.source}: {type(error).__name__}: {error}")
+
+
+def _shortened(text: str) -> str:
+    """What a table shows of a text, which may quote a name or line of any length: its place and its remedy."""
+    return text if len(text) <= _REASON_LENGTH else f"{text[: _REASON_LENGTH // 2]} … {text[-_REASON_LENGTH // 2 :]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Processed:
+    """The clips' outcomes in the order of the manifest, and stage -> how many clips other code has made."""
+
+    outcomes: list[Outcome]
+    other_code: Mapping[str, int]
+
+
+def process_clips(
+    connect: Callable[[], Client],
+    workspace: Workspace,
+    rows: Sequence[ManifestRow],
+    stages: Mapping[str, Any],
+) -> Processed:
+    """Runs `stages` on all clips on the cluster of the client `connect()`, with a progress bar.
+
+    A cluster is asked for at the first clip that has something to do. Clips that are set aside in an earlier stage
+    are not tried: their outcome is that failure.
+
+    Raises:
+      InputError: the disk is full, or the cluster was lost.
     """
-    failures = read_failures(workspace)
-    earlier = list(STAGES)[: list(STAGES).index(next(iter(stages)))]
-    outcomes = {clip: failure for clip, failure in failures.items() if failure.failed_stage in earlier}
+    order = list(STAGES)
+    earlier = order[: order.index(next(iter(stages)))]
+    outcomes = {clip: known for clip, known in read_failures(workspace).items() if known.failed_stage in earlier}
     waiting = [row for row in rows if row.clip not in outcomes]
-    with tqdm(total=len(waiting), unit="clip", desc=title) as bar:
-        for outcome in _outcomes(workspace, waiting, stages, max(1, workers)):
+    other_code: collections.Counter[str] = collections.Counter()
+    with tqdm(total=len(waiting), unit="clip", desc=" > ".join(stages)) as bar:
+
+        def stale_rows() -> Iterator[ManifestRow]:
+            for row in waiting:
+                found = freshness(workspace, row, stages)
+                other_code.update(found.other_code)
+                if found.first_stale:
+                    yield row
+                else:
+                    outcomes[row.clip] = Outcome(row.clip, {})
+                    bar.update()
+
+        for outcome in _outcomes(connect, workspace, stale_rows(), stages):
             outcomes[outcome.clip] = outcome
             bar.update()
             if outcome.reason:
                 bar.write(f"set aside: {outcome.reason}", file=sys.stderr)
-    return [outcomes[row.clip] for row in rows]
+    return Processed([outcomes[row.clip] for row in rows], other_code)
 
 
 def _outcomes(
-    workspace: Workspace, rows: Sequence[ManifestRow], stages: Mapping[str, Any], workers: int
+    connect: Callable[[], Client], workspace: Workspace, rows: Iterable[ManifestRow], stages: Mapping[str, Any]
 ) -> Iterator[Outcome]:
-    unfinished = {row.clip: row for row in rows}
-    for outcome in _in_pool(workspace, rows, stages, min(workers, max(1, len(rows)))):
-        del unfinished[outcome.clip]
-        yield outcome
-    # A decoder that crashes takes its whole pool down, so what is left runs alone, and the culprit shows itself.
-    for row in unfinished.values():
-        died = "the worker process died (a crash of the decoder or detector, or out of memory)"
-        lone = Outcome(row.clip, {}, next(iter(stages)), f"{row.source}: {died}; replace the video or take it out.")
-        yield next(iter(_in_pool(workspace, [row], stages, 1)), lone)
+    """Outcomes as they come; clips whose worker died are tried once more at the end, one at a time."""
+    suspects = []
+    for row, outcome in _run(connect, workspace, rows, stages, OUTSTANDING):
+        if outcome is None:
+            suspects.append(row)
+        else:
+            yield outcome
+    # A worker dies of one of its clips only, or is killed from outside. Alone, the culprit shows itself.
+    for row, outcome in _run(connect, workspace, suspects, stages, 1):
+        yield outcome or _death(workspace, row, stages)
 
 
-def _in_pool(
-    workspace: Workspace, rows: Sequence[ManifestRow], stages: Mapping[str, Any], workers: int
-) -> Iterator[Outcome]:
-    """Outcomes as they come; ends early, without the rest, if a worker process dies."""
-    # Fork would copy this process's threads' locks; spawn starts clean on every platform.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        futures = [pool.submit(process_clip, workspace, row, stages) for row in rows]
-        for future in concurrent.futures.as_completed(futures):
-            try:
-                yield future.result()
-            except concurrent.futures.process.BrokenProcessPool:
-                continue
+def _death(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Outcome:
+    what = "the worker process died of it twice (a crash of the decoder or detector, or more than its memory)"
+    reason = str(InputError(row.source, what, "replace the video, give workers more memory or take the clip out"))
+    return Outcome(row.clip, {}, freshness(workspace, row, stages).first_stale or list(stages)[-1], reason)
 
 
-def _one_thread() -> None:
-    """Workers are as many as cores, so each keeps to one thread."""
+def _run(
+    connect: Callable[[], Client],
+    workspace: Workspace,
+    rows: Iterable[ManifestRow],
+    stages: Mapping[str, Any],
+    outstanding: int,
+) -> Iterator[tuple[ManifestRow, Outcome | None]]:
+    """Rows with their outcomes as they come, None where the worker died; at most `outstanding` tasks at a time."""
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = itertools.chain([first], rows)
+    import distributed
+
+    client = connect()
+    completed = distributed.as_completed(loop=client.loop)
+    waiting: dict[Any, ManifestRow] = {}
+    # Tuples are tasks of one group, which the scheduler keeps back until a worker is free.
+    group = f"{'+'.join(stages)}-{uuid.uuid4().hex}"
+    while True:
+        room = min(_SENT_TOGETHER, outstanding)
+        while len(waiting) + room <= outstanding and (sent := list(itertools.islice(rows, room))):
+            keys = [(group, row.clip) for row in sent]
+            futures = client.map(_task, sent, workspace=workspace, stages=stages, key=keys, pure=False)
+            waiting.update(zip(futures, sent, strict=True))
+            completed.update(futures)
+        if not waiting:
+            return
+        future = next(completed)
+        row = waiting.pop(future)
+        # Asked for its result, not its status: a result that only a lost worker held is made again.
+        outcome = _result(client, future)
+        yield row, outcome
+
+
+def _result(client: Client, future: Any) -> Outcome | None:
+    import distributed
+
+    try:
+        return future.result()
+    except distributed.scheduler.KilledWorker:
+        return None
+    except (distributed.client.FutureCancelledError, distributed.comm.CommClosedError):
+        what = "the connection to the Dask scheduler was lost"
+        remedy = "run the same command again: it goes on where it stopped"
+        raise InputError("--scheduler", what, remedy) from None
+
+
+def _task(row: ManifestRow, workspace: Workspace, stages: Mapping[str, Any]) -> Outcome:
     import cv2
 
+    # Workers are as many as cores, so each keeps to one thread.
     cv2.setNumThreads(1)
+    return process_clip(workspace, row, stages)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from data_pipeline.cluster import ClusterOptions, open_client
 from data_pipeline.engine import process_clips
 from data_pipeline.failures import Outcome, read_failures, update_failures
 from data_pipeline.manifest import ManifestRow, read_manifest
@@ -14,6 +17,7 @@ from data_pipeline.partition import PartitionOptions, leave_out, partition_datab
 from data_pipeline.stages import STAGES
 from tfrecords.errors import InputError
 from tfrecords.options import option
+from tfrecords.temporaries import sweep_temporaries
 from tfrecords.workspace import Workspace
 
 ORDER = ("probe", "transcode", "detect", "filter", "match", "partition", "convert")
@@ -21,22 +25,25 @@ ORDER = ("probe", "transcode", "detect", "filter", "match", "partition", "conver
 
 @dataclasses.dataclass(frozen=True)
 class BuildOptions:
-    """What of the database is built, and with how many processes."""
+    """What of the database is built."""
 
     workspace: str = option("", "workspace folder with a manifest.csv")
     clips: tuple[str, ...] = option((), "clips to work on; by default all of the manifest")
-    workers: int = option(2, "worker processes, each one thread", at_least=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class BuildResult:
-    """What a build did: seconds a stage (summed over workers), and who is labelled, waiting or set aside."""
+    """What a build did: seconds a stage (summed over workers), and who is labelled, waiting or set aside.
+
+    `other_code` counts, by stage, the clips whose fresh outputs were made by other code of the same version.
+    """
 
     seconds: dict[str, float]
     labelled: list[str]
     awaiting: list[str]
     failed: list[Outcome]
     partition: dict[str, int]
+    other_code: dict[str, int]
 
 
 def build(
@@ -44,39 +51,50 @@ def build(
     chosen: BuildOptions,
     names: Sequence[str] = ORDER,
     stage_options: dict[str, Any] | None = None,
+    cluster: ClusterOptions | None = None,
 ) -> BuildResult:
     """Runs the stages `names` on the manifest's clips; `stage_options` (name -> dataclass) replace defaults.
 
-    A clip that fails is set aside in ``failures.csv`` and the others go on.
+    A clip that fails is set aside in ``failures.csv`` and the others go on. The `cluster` (by default workers of this
+    machine) is started when the first clip needs it, and ends with the build.
     """
     given = stage_options or {}
+    # Workers elsewhere have another working directory.
+    workspace = Workspace(workspace.root.absolute())
     rows = read_manifest(workspace)
     clips = {row.clip for row in rows}
     worked_on = _chosen_rows(workspace, rows, chosen.clips)
+    sweep_temporaries([workspace.root, *(path for path in sorted(workspace.root.iterdir()) if path.is_dir())])
+    where = cluster or ClusterOptions()
+    where = dataclasses.replace(where, workers=min(where.workers, max(1, len(worked_on))))
     seconds: dict[str, float] = {}
-    failed: list[Outcome] = []
+    failed: dict[str, Outcome] = {}
     parts: dict[str, int] = {}
-    for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
-        block = [name for name in stretch if name in names]
-        if block == ["partition"]:
-            start = time.monotonic()
-            parts = _partition(workspace, rows, given.get("partition", PartitionOptions()))
-            seconds["partition"] = time.monotonic() - start
-        elif block:
-            stages = {name: given.get(name, STAGES[name].options()) for name in block}
-            going_on = [row for row in worked_on if row.clip not in {outcome.clip for outcome in failed}]
-            outcomes = process_clips(workspace, going_on, stages, chosen.workers, " > ".join(block))
-            update_failures(workspace, outcomes, block, clips)
-            failed += [outcome for outcome in outcomes if outcome.reason]
-            for name in block:
-                seconds[name] = sum(outcome.seconds.get(name, 0.0) for outcome in outcomes)
+    other_code: dict[str, int] = {}
+    with contextlib.ExitStack() as stack:
+        connect = functools.cache(lambda: stack.enter_context(open_client(workspace, where)))
+        for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
+            block = [name for name in stretch if name in names]
+            if block == ["partition"]:
+                start = time.monotonic()
+                parts = _partition(workspace, rows, given.get("partition", PartitionOptions()))
+                seconds["partition"] = time.monotonic() - start
+            elif block:
+                stages = {name: given.get(name, STAGES[name].options()) for name in block}
+                going_on = [row for row in worked_on if row.clip not in failed]
+                processed = process_clips(connect, workspace, going_on, stages)
+                update_failures(workspace, processed.outcomes, block, clips)
+                failed |= {outcome.clip: outcome for outcome in processed.outcomes if outcome.reason}
+                other_code |= processed.other_code
+                for name in block:
+                    seconds[name] = sum(outcome.seconds.get(name, 0.0) for outcome in processed.outcomes)
     if "convert" in names:
-        leave_out(workspace, {outcome.clip for outcome in failed})
-    set_aside = {outcome.clip for outcome in failed}
-    entries = [(row, entry) for row in worked_on if row.clip not in set_aside for entry in row.entries()]
-    labelled = [entry for _, entry in entries if workspace.labels(entry).exists()]
-    awaiting = [entry for _, entry in entries if not workspace.labels(entry).exists()]
-    return BuildResult(seconds, labelled, awaiting, failed, parts)
+        leave_out(workspace, set(failed))
+    entries = [entry for row in worked_on if row.clip not in failed for entry in row.entries()]
+    labelled = [entry for entry in entries if workspace.labels(entry).exists()]
+    known = set(labelled)
+    awaiting = [entry for entry in entries if entry not in known]
+    return BuildResult(seconds, labelled, awaiting, list(failed.values()), parts, other_code)
 
 
 def _partition(workspace: Workspace, rows: Sequence[ManifestRow], chosen: PartitionOptions) -> dict[str, int]:
@@ -91,7 +109,8 @@ def _partition(workspace: Workspace, rows: Sequence[ManifestRow], chosen: Partit
 
 
 def _chosen_rows(workspace: Workspace, rows: list[ManifestRow], clips: Sequence[str]) -> list[ManifestRow]:
-    unknown = sorted(set(clips) - {row.clip for row in rows})
+    wanted = set(clips)
+    unknown = sorted(wanted - {row.clip for row in rows})
     if unknown:
         raise InputError(workspace.manifest, f"there is no clip {unknown[0]}", "name clips of the manifest in --clips")
-    return [row for row in rows if not clips or row.clip in clips]
+    return [row for row in rows if not wanted or row.clip in wanted]

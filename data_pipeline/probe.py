@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -43,9 +44,13 @@ def probe(path: Path) -> VideoFacts:
             if not container.streams.video:
                 raise InputError(path, "the file holds no video stream", "use a file with a picture")
             stream = container.streams.video[0]
+            codec: Any = stream.codec_context
+            if codec is None:
+                what = "the picture's codec is not known to ffmpeg"
+                raise InputError(path, what, "fetch it again, or convert it to H.264 first")
             return VideoFacts(
                 container=container.format.name,
-                codec=stream.codec_context.name,
+                codec=codec.name,
                 width=stream.width,
                 height=stream.height,
                 frame_rate=float(stream.average_rate or stream.base_rate or 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from absl import flags
 
+from data_pipeline.cluster import ClusterOptions
 from data_pipeline.partition import PartitionOptions
 from data_pipeline.pipeline import BuildOptions, BuildResult, build
 from data_pipeline.stages import STAGES
@@ -27,20 +29,29 @@ def print_result(workspace: Workspace, result: BuildResult) -> None:
     print(f"{len(result.labelled)} entries labelled{f' ({parts})' if parts else ''} in {workspace.root}")
     if result.awaiting:
         print(f"{len(result.awaiting)} awaiting annotation: {', '.join(result.awaiting[:10])}")
+    for name, count in result.other_code.items():
+        what = f"{count} clips' {name} was made by other code of the same version and is kept"
+        print(f"warning: {what}; delete its outputs to make them again", file=sys.stderr)
     if result.failed:
         print(f"{len(result.failed)} clips set aside, see {workspace.failures}", file=sys.stderr)
 
 
 def build_and_print(chosen: BuildOptions, names: Sequence[str], stage_options: dict[str, Any]) -> int:
-    """Builds and prints; returns the exit code, 1 where a clip was set aside."""
+    """Builds with the cluster of the flags and prints; returns the exit code, 1 where a clip was set aside."""
     if not chosen.workspace:
         raise InputError("--workspace", "no workspace is named", "give the folder that holds manifest.csv")
     workspace = Workspace(Path(chosen.workspace))
+    # As Ctrl-C: the workers end with this process.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
-    result = build(workspace, chosen, names, stage_options)
+    try:
+        result = build(workspace, chosen, names, stage_options, options.from_flags(ClusterOptions))
+    except KeyboardInterrupt:
+        print("stopped; run the same command again and it goes on where it was", file=sys.stderr)
+        return 130
     print_result(workspace, result)
     facts = {"seconds": result.seconds, "wall_seconds": time.monotonic() - start, "partition": result.partition}
-    facts |= {"labelled": result.labelled, "awaiting_annotation": result.awaiting}
+    facts |= {"labelled": result.labelled, "awaiting_annotation": result.awaiting, "other_code": result.other_code}
     facts |= {"failed": [dataclasses.asdict(outcome) for outcome in result.failed]}
     write_json(workspace.root / "build.json", facts)
     return 1 if result.failed else 0
@@ -65,5 +76,6 @@ def run_one_stage(name: str) -> None:
     options.run_main(
         lambda argv: build_and_print(options.from_flags(BuildOptions), [name], options_from_flags()),
         BuildOptions,
+        ClusterOptions,
         option_classes()[name],
     )

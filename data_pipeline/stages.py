@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.annotations import annotation_files
 from data_pipeline.choose_face import FilterOptions, choose_faces
+from data_pipeline.code_digest import code_digest
 from data_pipeline.detect import DetectOptions, detect_faces
 from data_pipeline.manifest import ManifestRow
 from data_pipeline.match import MatchOptions, match_labels
@@ -31,7 +32,10 @@ class NoOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One step of the pipeline; `version` rises whenever the same inputs would give another output."""
+    """One step of the pipeline; `version` rises whenever the same inputs would give another output.
+
+    A build warns where `module`'s code has changed (`code_digest`) and the version has not.
+    """
 
     module: str
     options: type
@@ -126,10 +130,9 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
     """
     stage = STAGES[name]
     path = workspace.provenance(row.clip)
-    provenance: dict[str, Any] = _read_provenance(path)
+    provenance = _read_provenance(path)
     made_from = _fingerprint(workspace, row, stage, options)
-    known = provenance.get(name, {})
-    if known.get("fingerprint") == made_from and all((workspace.root / made).exists() for made in known["outputs"]):
+    if _is_fresh(workspace, provenance.get(name), made_from):
         return False
     # Forgotten first: a stage that dies half way must not find its old fingerprint beside new outputs.
     if provenance.pop(name, None) is not None:
@@ -140,17 +143,61 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
         "fingerprint": made_from,
         "outputs": [made.relative_to(workspace.root).as_posix() for made in outputs],
         "version": stage.version,
+        "code": code_digest(stage.module),
         "options": dataclasses.asdict(options),
     }
     write_json(path, provenance)
     return True
 
 
-def _read_provenance(path: Path) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Freshness:
+    """The first stage that a clip has to run again ('' if none), and the fresh ones that other code has made.
+
+    Other code of the same version: the digest of the stage's modules differs, so its version may have been forgotten.
+    """
+
+    first_stale: str
+    other_code: tuple[str, ...] = ()
+
+
+def freshness(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Freshness:
+    """Which of `stages` (name -> options, in order) `run_stage` would begin with; looks no further than that one.
+
+    A stage whose inputs cannot even be looked at is stale: running it tells why.
+    """
+    provenance = _read_provenance(workspace.provenance(row.clip))
+    other_code: list[str] = []
+    for name, options in stages.items():
+        stage, known = STAGES[name], provenance.get(name)
+        try:
+            fresh = _is_fresh(workspace, known, known and _fingerprint(workspace, row, stage, options))
+        except (OSError, InputError):
+            fresh = False
+        if not known or not fresh:
+            return Freshness(name, tuple(other_code))
+        if known.get("code", "") != code_digest(stage.module):
+            other_code.append(name)
+    return Freshness("", tuple(other_code))
+
+
+def _is_fresh(workspace: Workspace, known: dict[str, Any] | None, made_from: object) -> bool:
+    if known is None or known["fingerprint"] != made_from:
+        return False
+    return all((workspace.root / made).exists() for made in known["outputs"])
+
+
+def _read_provenance(path: Path) -> dict[str, dict[str, Any]]:
+    """Stage -> what it was made from; a damaged memory only means that the clip's stages run again."""
     try:
-        return read_json(path) if path.exists() else {}
+        known = read_json(path) if path.exists() else {}
     except InputError:
-        return {}  # a damaged memory only means that the clip's stages run again
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {
+        name: made for name, made in known.items() if isinstance(made, dict) and {"fingerprint", "outputs"} <= set(made)
+    }
 
 
 def _fingerprint(workspace: Workspace, row: ManifestRow, stage: Stage, options: Any) -> str:

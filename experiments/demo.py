@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from data_pipeline.cluster import ClusterOptions
 from data_pipeline.demo_faces import DemoFacesOptions, write_demo_database
 from data_pipeline.pipeline import BuildOptions, BuildResult, build
 from data_pipeline.stage_binary import print_result
@@ -75,7 +76,7 @@ def run_demo(chosen: DemoOptions) -> dict[str, Any]:
         )
         write_demo_database(workspace, faces)
     with _timed(seconds, "pipeline"):
-        built = build(workspace, BuildOptions(str(workspace.root), workers=chosen.workers))
+        built = build(workspace, BuildOptions(str(workspace.root)), cluster=ClusterOptions(workers=chosen.workers))
     print_result(workspace, built)
     _train_and_test(demo, chosen, workspace, seconds)
     with _timed(seconds, "export"):

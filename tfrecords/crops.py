@@ -7,7 +7,6 @@ detections (the thesis's names, §3.2.2). One file a clip keeps cluster file sys
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 
 from tfrecords.errors import InputError
+from tfrecords.temporaries import temporary_beside
 from tfrecords.workspace import atomic_path
 
 
@@ -33,7 +33,7 @@ def write_crops(path: Path, loose: bool = False) -> Iterator[Callable[[str, byte
     """
     folder = path.with_suffix("")
     if loose:
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        temporary = temporary_beside(folder)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:

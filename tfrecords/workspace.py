@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords.errors import InputError
+from tfrecords.temporaries import temporary_beside
 
 # Names become file names on every platform, so nothing that a shell or a path could read as more than a name.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
@@ -109,7 +110,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         with open(temporary, "rb+") as written:

@@ -36,3 +36,11 @@ def test_mp4_cut_off_before_its_header_is_refused(tmp_path, make_video):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"a\.mp4: this is no readable video"):
         probe(path)
+
+
+def test_codec_that_ffmpeg_does_not_know_is_named(tmp_path, make_video):
+    whole = make_video(tmp_path / "whole.mp4", 0.25).read_bytes()
+    strange = tmp_path / "strange.mp4"
+    strange.write_bytes(whole.replace(b"avc1", b"zzzz"))
+    with pytest.raises(InputError, match="the picture's codec is not known to ffmpeg; fetch it again"):
+        probe(strange)

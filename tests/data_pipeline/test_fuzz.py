@@ -1,0 +1,255 @@
+"""Builds of mutated input: none crashes, none writes outside the workspace, and every refusal is a sentence."""
+
+import contextlib
+import csv
+import os
+import random
+import shutil
+
+import pytest
+
+from data_pipeline.demo_faces.database import DemoFacesOptions, write_demo_database
+from data_pipeline.manifest import read_manifest
+from data_pipeline.pipeline import BuildOptions, build
+from tfrecords.errors import InputError
+from tfrecords.workspace import Workspace, read_csv
+
+NASTY = [
+    "../outside",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "/dev/zero",
+    "/dev/stdin",
+    "sources",
+    ".",
+    "; touch outside",
+    "$(touch outside)",
+    "`touch outside`",
+    "| touch outside",
+    "-i",
+    "--help",
+    "a b\tc",
+    "a\nb",
+    "'quoted\"",
+    "concat:a|b",
+    "pipe:0",
+    "http://127.0.0.1:1/a.mp4",
+    "%d.mp4",
+    "*?[a]",
+    "CON",
+    "\u202egnp.exe",
+    "e\u0301\u0327\U0001f600",
+    "\ufeffa",
+    "\u0000a",
+    "\ud7ff\ue000",
+    "x" * 10_000,
+    "sources/" + "y" * 300 + ".mp4",
+    "/".join(["z" * 200] * 30),
+]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A workspace with one drawn clip of a second, and its annotation."""
+    workspace = Workspace(tmp_path_factory.mktemp("drawn"))
+    write_demo_database(
+        workspace, DemoFacesOptions(subjects=1, two_person_clips=0, min_seconds=1.0, max_seconds=1.0, workers=1)
+    )
+    return workspace
+
+
+def _mutated_video(draw, whole):
+    data = bytearray(whole)
+    kind = draw.randrange(6)
+    if kind == 0:
+        return bytes(data[: draw.randrange(len(data))])
+    if kind == 1:  # in the first and last 2 kB lie the boxes that say what the rest is
+        for _ in range(draw.choice([1, 4, 32])):
+            place = draw.choice([draw.randrange(2000), len(data) - 1 - draw.randrange(2000)])
+            data[place] ^= 1 << draw.randrange(8)
+    elif kind == 2:
+        for _ in range(draw.choice([1, 16, 256])):
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+    elif kind == 3:
+        start = draw.randrange(len(data))
+        data[start : start + draw.randrange(4096)] = bytes(draw.randrange(4096))
+    elif kind == 4:
+        start = draw.randrange(len(data))
+        data[start:start] = draw.randbytes(draw.randrange(1, 4096))
+    else:
+        return draw.randbytes(draw.randrange(4096))
+    return bytes(data)
+
+
+def _garbage_annotation(draw, whole):
+    lines = whole.splitlines()
+    place = draw.randrange(len(lines))
+    words = [
+        "nan nan",
+        "inf 0",
+        "0 inf",
+        "1e400 1",
+        "-1 5",
+        "0 1 2",
+        "0",
+        "a b",
+        "0,5 3",
+        "٣ ٤",
+        "0x1 1",
+        "1_0 1_0",
+        "\x00",
+    ]
+    kind = draw.randrange(6)
+    if kind == 0:
+        return draw.randbytes(draw.randrange(2000))
+    if kind == 1:
+        lines[place] = draw.choice(words).encode()
+    elif kind == 2:
+        lines[place] = draw.randbytes(20).replace(b"\n", b"")
+    elif kind == 3:
+        lines[place] = b"9" * draw.choice([30, 5000, 100_000]) + b" 1"
+    elif kind == 4:
+        draw.shuffle(lines)
+    else:
+        return draw.choice([b"", b"\n\n", b"\xef\xbb\xbf" + whole, whole.replace(b"\n", b"\r\n"), whole[:-3], b"0 1"])
+    return b"\n".join(lines) + b"\n"
+
+
+def _files(folder, besides):
+    return sorted(str(path) for path in folder.rglob("*") if besides not in path.parents)
+
+
+def _is_a_sentence(text):
+    return text.endswith(".") and "; " in text and "\n" not in text and len(text) < 700
+
+
+@pytest.mark.parametrize("cases", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sentence(
+    tmp_path, drawn, start_build, cases
+):
+    draw = random.Random(cases)
+    workspace = Workspace(tmp_path / "around" / "workspace")
+    (good,) = read_manifest(drawn)
+    video = good.source.read_bytes()
+    traces = {
+        name: (drawn.annotations / "demo" / good.clip / name).read_bytes() for name in ("valence.txt", "arousal.txt")
+    }
+    workspace.sources.mkdir(parents=True)
+    rows = [("whole", "sources/whole.mp4")]
+    (workspace.sources / "whole.mp4").write_bytes(video)
+    for case in range(cases):
+        name, source = f"case{case}", "sources/whole.mp4"
+        kind = case % 3
+        if kind == 0:
+            source = f"sources/{name}.mp4"
+            (workspace.sources / f"{name}.mp4").write_bytes(_mutated_video(draw, video))
+        elif kind == 1:
+            source = draw.choice(NASTY)
+        rows.append((name, source))
+    for name, _ in rows:
+        folder = workspace.annotations / "anna" / name
+        folder.mkdir(parents=True)
+        mutated = draw.choice(list(traces)) if name.startswith("case") and int(name[4:]) % 3 == 2 else ""
+        for file, whole in traces.items():
+            (folder / file).write_bytes(_garbage_annotation(draw, whole) if file == mutated else whole)
+    # A NUL or a line break ends the manifest as a whole, which the next test looks at.
+    rows = [(name, source.replace("\0", "0").replace("\n", "n")) for name, source in rows]
+    with open(workspace.manifest, "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("clip", "source"), *rows])
+    before = _files(tmp_path, workspace.root)
+
+    process = start_build(workspace, "--to=match", "--workers=2", "--worker_memory=2GiB")
+    _, told = process.communicate(timeout=1500)
+    if "Traceback" in told:
+        pytest.fail(told[told.index("Traceback") :][:4000])
+    assert process.returncode == 1, told
+    assert _files(tmp_path, workspace.root) == before
+    failures = {row["clip"]: row for row in read_csv(workspace.failures)}
+    assert [row["reason"] for row in failures.values() if not _is_a_sentence(row["reason"])] == []
+    for name, _ in rows:
+        assert (name in failures) != workspace.labels(name).exists(), name
+    assert "whole" not in failures and len(failures) > cases / 3
+    # A crash of the decoder would be survived, but there is none.
+    assert not [row for row in failures.values() if "died" in row["reason"]]
+    made = {path.relative_to(workspace.root).parts[0] for path in workspace.root.rglob("*") if path.is_file()}
+    assert made <= {"manifest.csv", "failures.csv", "build.json", "sources", "annotations", "clips", "detections"} | {
+        "crops",
+        "faces",
+        "labels",
+        "provenance",
+    }
+
+
+@pytest.mark.parametrize("cases", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_mutated_manifests_are_read_or_refused_with_a_sentence_before_anything_is_written(
+    tmp_path, drawn, cases, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    draw = random.Random(cases)
+    refused = 0
+    for case in range(cases):
+        workspace = Workspace(tmp_path / f"case{case}")
+        shutil.copytree(drawn.root / "sources", workspace.sources)
+        row = {"clip": "a", "source": "sources/missing.mp4", "subjects": "s1"}
+        row[draw.choice(["clip", "clip", "source", "subjects"])] = draw.choice(NASTY)
+        with open(workspace.manifest, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, row)
+            writer.writeheader()
+            writer.writerow(row)
+        if draw.random() < 0.3:
+            data = bytearray(workspace.manifest.read_bytes())
+            for _ in range(4):
+                data[draw.randrange(len(data))] = draw.randrange(256)
+            workspace.manifest.write_bytes(data)
+        before = _files(tmp_path, tmp_path / "none")
+        try:
+            read_manifest(workspace)
+        except InputError as error:
+            refused += 1
+            assert _is_a_sentence(str(error)) and str(workspace.manifest) in str(error)
+            with pytest.raises(InputError):
+                build(workspace, BuildOptions(str(workspace.root)), ["probe"])
+        assert _files(tmp_path, tmp_path / "none") == before
+    assert refused > cases / 4
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB, where one can be mounted."""
+    import subprocess
+
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk_stops_the_build_with_a_sentence_and_it_goes_on_with_more_room(small_disk, drawn, start_build):
+    workspace = Workspace(small_disk / "workspace")
+    names = [f"clip{number}" for number in range(8)]
+    workspace.root.mkdir()
+    (good,) = read_manifest(drawn)
+    with open(workspace.manifest, "w", newline="") as stream:
+        csv.writer(stream).writerows([("clip", "source"), *((name, good.source) for name in names)])
+    filler = small_disk / "filler"
+    whole = good.source.stat().st_size
+    room = os.statvfs(small_disk)
+    # Room for two clips and a part of the third.
+    filler.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - int(2.5 * whole) - 200_000)))
+    process = start_build(workspace, "--to=match", "--workers=1")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1 and f"error: {workspace.root}: the disk is full; make room" in told, told
+    assert "Traceback" not in told and not workspace.failures.exists()
+    assert not list(workspace.root.rglob(".*"))
+    kept = {path: path.stat().st_mtime_ns for path in workspace.root.glob("crops/*.zip")}
+    filler.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        filler.unlink()
+    process = start_build(workspace, "--to=match", "--workers=1")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert sorted(path.stem for path in workspace.root.glob("crops/*.zip")) == names
+    assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
