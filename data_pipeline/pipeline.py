@@ -16,7 +16,7 @@ from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace
 
-ORDER = ("probe", "transcode", "detect", "filter", "match", "partition", "convert")
+ORDER = ("download", "probe", "transcode", "detect", "filter", "match", "partition", "convert")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def build(
     seconds: dict[str, float] = {}
     failed: list[Outcome] = []
     parts: dict[str, int] = {}
-    for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
+    for stretch in _stretches():
         block = [name for name in stretch if name in names]
         if block == ["partition"]:
             start = time.monotonic()
@@ -77,6 +77,12 @@ def build(
     labelled = [entry for _, entry in entries if workspace.labels(entry).exists()]
     awaiting = [entry for _, entry in entries if not workspace.labels(entry).exists()]
     return BuildResult(seconds, labelled, awaiting, failed, parts)
+
+
+def _stretches() -> tuple[tuple[str, ...], ...]:
+    """The stages a clip runs through alone, the partition, which needs all clips, and the stages after it."""
+    at = ORDER.index("partition")
+    return ORDER[:at], ORDER[at : at + 1], ORDER[at + 1 :]
 
 
 def _partition(workspace: Workspace, rows: Sequence[ManifestRow], chosen: PartitionOptions) -> dict[str, int]:
