@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -27,6 +28,11 @@ from tfrecords.workspace import read_json, write_json
 
 _CREATIVE_COMMONS = re.compile(r"creative\s*commons|\bcc[ -]?(0|by|zero)\b|creativecommons\.org", re.IGNORECASE)
 _LONGEST_WAIT = 300.0
+# yt-dlp's names of the programs that YouTube's pages can be run with.
+JAVASCRIPT_RUNTIMES = ("deno", "node", "bun", "quickjs")
+# What yt-dlp has to say arrives in its exceptions.
+_SILENT = logging.getLogger("yt-dlp")
+_SILENT.disabled = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +44,9 @@ class DownloadOptions:
     retry_wait: float = option(2.0, "seconds before the first new try; doubled before each further one", at_least=0)
     timeout: float = option(30.0, "seconds without an answer after which a try is given up", at_least=0.1)
     rate_limit: float = option(0.0, "most megabytes a second of one download, 0 for no limit", at_least=0)
-    sleep_interval: float = option(0.0, "seconds to wait before each download, so that a site is not pressed", at_least=0)
+    sleep_interval: float = option(
+        0.0, "seconds to wait before each download, so that a site is not pressed", at_least=0
+    )
     cookies: str = option("", "file of cookies (Netscape format) for videos that want a login")
     cookies_from_browser: str = option("", "browser whose cookies are used, for example firefox or chrome")
     subtitles: tuple[str, ...] = option(("all", "-live_chat"), "languages of subtitles to fetch; empty for none")
@@ -57,11 +65,14 @@ def download(link: str, path: Path, options: DownloadOptions, licence: str = "")
     """
     with _alone(partial_folder(path)):
         if path.exists() and info_file(path).exists():
-            info = read_json(info_file(path)) | {"licence": read_json(info_file(path)).get("licence") or licence}
+            info = _with_licence(read_json(info_file(path)), licence)
             _check_licence(link, info, options)
-            return info
-        info = _with_retries(link, path, options, licence)
+        else:
+            info = _with_retries(link, path, options, licence)
+        write_json(info_file(path), info)
         shutil.rmtree(partial_folder(path), ignore_errors=True)
+    if not info["creative_commons"]:
+        print(f"{link}: {_not_free(info)}", file=sys.stderr)
     return info
 
 
@@ -108,7 +119,7 @@ def _try(yt_dlp: Any, link: str, path: Path, options: DownloadOptions, licence: 
         found = downloader.extract_info(link, download=False)
         if found.get("_type", "video") != "video":
             raise InputError(link, "this is a list of videos", "give the link of one video")
-        info = _facts(link, found, licence)
+        info = _with_licence(_facts(link, found), licence)
         _check_licence(link, info, options)
         done = downloader.process_ie_result(found, download=True)
     video = Path(done["requested_downloads"][-1]["filepath"])
@@ -122,28 +133,31 @@ def _try(yt_dlp: Any, link: str, path: Path, options: DownloadOptions, licence: 
     return info
 
 
-def _facts(link: str, found: dict[str, Any], licence: str) -> dict[str, Any]:
+def _facts(link: str, found: dict[str, Any]) -> dict[str, Any]:
     """What is kept of all that yt-dlp knows: what says whose the video is and what may be done with it."""
     kept = ("id", "extractor", "webpage_url", "title", "uploader", "channel_url", "upload_date", "duration")
     formats = found.get("requested_formats") or [found]
-    licence = found.get("license") or licence
     return {
         "link": link,
         **{name: found.get(name) for name in kept},
-        "licence": licence,
-        "creative_commons": is_creative_commons(licence),
+        "licence": found.get("license") or "",
         "formats": [{name: one.get(name) for name in ("format_id", "vcodec", "acodec", "height")} for one in formats],
     }
 
 
+def _with_licence(info: dict[str, Any], licence: str) -> dict[str, Any]:
+    free = is_creative_commons(info["licence"] or licence)
+    return info | {"licence_in_manifest": licence, "creative_commons": free}
+
+
 def _check_licence(link: str, info: dict[str, Any], options: DownloadOptions) -> None:
-    if is_creative_commons(info["licence"]):
-        return
-    what = f"its licence is not Creative Commons ({info['licence'] or 'none is named'})"
-    if options.require_creative_commons:
+    if options.require_creative_commons and not info["creative_commons"]:
         remedy = "take the row out, or write the licence into the manifest if you know that it is"
-        raise InputError(link, what, remedy)
-    print(f"{link}: {what}", file=sys.stderr)
+        raise InputError(link, _not_free(info), remedy)
+
+
+def _not_free(info: dict[str, Any]) -> str:
+    return f"its licence is not Creative Commons ({info['licence'] or info['licence_in_manifest'] or 'none is named'})"
 
 
 def _move_subtitles(path: Path) -> list[str]:
@@ -182,20 +196,8 @@ def _parameters(path: Path, options: DownloadOptions) -> dict[str, Any]:
         "no_warnings": True,
         "noprogress": True,
         "no_color": True,
-        "logger": _Silent(),
+        "logger": _SILENT,
     }
-
-
-# yt-dlp's names of the programs that YouTube's pages can be run with.
-JAVASCRIPT_RUNTIMES = ("deno", "node", "bun", "quickjs")
-
-
-class _Silent:
-    """yt-dlp's logger: what it has to say arrives in its exceptions."""
-
-    def debug(self, text: str) -> None: ...
-
-    info = warning = error = debug
 
 
 def import_yt_dlp() -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -116,12 +117,12 @@ def _read_row(path: Path, line: int, row: dict[str, str], faults: list[InputErro
     def read(column: str, reader: Callable[[str, Path, int], Cell], instead: Cell) -> Cell:
         return _try(column, lambda: reader(row.get(column, "").strip(), path, line), instead, faults)
 
-    subjects = read("subjects", cells.read_subjects, ())
+    nobody: tuple[str, ...] = ()
+    subjects = read("subjects", cells.read_subjects, nobody)
     texts = ("gender", "keyword", "expected_affect", "licence", "notes", "age", "ethnicity")
     found: dict[str, Any] = {column: read(column, cells.read_text, "") for column in texts}
     for column in ("gender", "age", "ethnicity"):
-        text: str = found[column]
-        _try(column, lambda text=text: cells.check_word_each(text, subjects, path, line), None, faults)
+        _try(column, functools.partial(cells.check_word_each, found[column], subjects, path, line), None, faults)
     start, end = read("start", cells.read_time, None), read("end", cells.read_time, None)
     if end is not None and end <= (start or 0.0):
         faults.append(InputError(path, "column 'end': it does not lie after the start", "mend the times", line))
@@ -196,7 +197,9 @@ class ManifestOptions:
     subject_regex: str = options.option(
         r"", "regular expression whose first group in the file's name is the subject; by default each file is a subject"
     )
-    example: bool = options.option(False, "write the 140 links of Aff-Wild, as an example, in place of a folder's files")
+    example: bool = options.option(
+        False, "write the 140 links of Aff-Wild, as an example, in place of a folder's files"
+    )
 
 
 def main(argv: list[str]) -> int:

@@ -132,7 +132,9 @@ STAGES: dict[str, Stage] = {
         "data_pipeline.download", DownloadOptions, _download, _nothing, _downloaded, reads=("source", "licence")
     ),
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
-    "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip, reads=("start", "end"), version=2),
+    "transcode": Stage(
+        "data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip, reads=("start", "end"), version=2
+    ),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
     "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads=_PEOPLE),
     "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads=_PEOPLE),

@@ -109,7 +109,8 @@ def _cut_streams(source: Path, declared: VideoFacts, span: _Span) -> list[ffmpeg
         cut["start"] = span.start - before - _TOLERANCE
     if span.end is not None:
         cut["end"] = span.end - before - _TOLERANCE
-    picture = read.video.filter("trim", **cut) if cut else read.video
+    # In microseconds, for `trim` rounds to the stream's unit, which may be a whole frame.
+    picture = read.video.filter("settb", "AVTB").filter("trim", **cut) if cut else read.video
     streams = [at_frame_rate(picture).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")]
     if declared.has_audio:
         # The clip begins with its first picture, so what sounds before that goes and the rest moves along.

@@ -12,24 +12,29 @@ _PASSING_STATUS = (403, 408, 425, 429)
 def is_passing(error: BaseException) -> bool:
     """Whether the same download may work later: the connection broke or the server was not well.
 
-    What yt-dlp itself expects (a video that is gone, private, of another region, or no video) does not pass.
+    What yt-dlp finds out about a video (gone, private, of another region, or no video) does not pass, nor a full disk.
     """
     from yt_dlp.networking.exceptions import HTTPError, TransportError
-    from yt_dlp.utils import ContentTooShortError
+    from yt_dlp.utils import ExtractorError, PostProcessingError
 
+    found_out = False
     for cause in _causes(error):
         if isinstance(cause, HTTPError):
             return cause.status >= 500 or cause.status in _PASSING_STATUS
-        if isinstance(cause, TransportError | ContentTooShortError):
+        if isinstance(cause, TransportError):
             return True
-    return False
+        if isinstance(cause, OSError):
+            return False
+        found_out = found_out or isinstance(cause, ExtractorError | PostProcessingError)
+    # A transfer that broke off arrives as a bare DownloadError.
+    return not found_out
 
 
 def reason_of(error: BaseException) -> str:
     """yt-dlp's reason without its own decoration, one line of at most 200 characters."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(r"^(ERROR:\s*)+", "", text.strip())
-    text = re.sub(r"^\[[^\]]+\]\s*(\S+:\s+)?", "", text)
+    text = re.sub(r"^\[[^\]]+\]\s*(\S+:\s+)?|^Got error: ", "", text)
     text = re.split(r"\s*\(caused by |; please report this issue|\s*Confirm you are on the latest", text)[0]
     text = " ".join(text.split()).rstrip(".;")
     return text if len(text) <= 200 else text[:199] + "…"
