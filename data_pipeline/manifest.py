@@ -100,6 +100,11 @@ def read_manifest(workspace: Workspace) -> list[ManifestRow]:
         raise InputError(
             path, "there is no manifest", "write one with python -m data_pipeline.manifest --workspace=W --folder=DIR"
         )
+    return read_manifest_file(path)
+
+
+def read_manifest_file(path: Path) -> list[ManifestRow]:
+    """`read_manifest` of a file that may lie anywhere."""
     read = read_numbered_csv(path, required=("clip", "source"))
     if not read:
         raise InputError(path, "the manifest has no rows", "add a row for each video")

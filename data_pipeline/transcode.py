@@ -73,6 +73,14 @@ def transcode(
     return facts
 
 
+def clip_beginning(source: Path, start: float | None) -> float:
+    """When the first picture of the clip cut from `start` on is shown, in seconds from the source's beginning."""
+    declared = probe(source)
+    if start is None or start <= declared.start:
+        return declared.start
+    return first_picture_time(source, start - _TOLERANCE, declared.container in _SOUGHT)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Span:
     """What is kept of a source: from `start` (None: its first picture) to `end` (None: its last), `seconds` long."""
@@ -101,8 +109,7 @@ def _span(source: Path, declared: VideoFacts, start: float | None, end: float | 
 
 def _cut_streams(source: Path, declared: VideoFacts, span: _Span) -> list[ffmpeg.nodes.FilterableStream]:
     # ffmpeg may seek to a second before the cut; the filters cut exactly. Time is then counted from there.
-    seek = declared.container in _SOUGHT
-    before = max(0.0, (span.start or 0.0) - 1.0) if seek else 0.0
+    before = max(0.0, (span.start or 0.0) - 1.0) if declared.container in _SOUGHT else 0.0
     read = ffmpeg.input(str(source.resolve()), **({"ss": before} if before else {}))
     cut = {}
     if span.start is not None:
@@ -114,9 +121,7 @@ def _cut_streams(source: Path, declared: VideoFacts, span: _Span) -> list[ffmpeg
     streams = [at_frame_rate(picture).filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")]
     if declared.has_audio:
         # The clip begins with its first picture, so what sounds before that goes and the rest moves along.
-        start = declared.start
-        if span.start is not None:
-            start = first_picture_time(source, span.start - _TOLERANCE, seek) - before
+        start = clip_beginning(source, span.start) - before
         sound = read["a:0"].filter("atrim", start=start, **({"end": cut["end"]} if "end" in cut else {}))
         streams.append(sound.filter("asetpts", f"PTS-{start}/TB"))
     return streams
