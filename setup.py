@@ -45,7 +45,7 @@ EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
     "cluster": ["dask", "dask-jobqueue", "distributed"],
     "dev": ["hypothesis", "import-linter", "mypy", "pre-commit", "pytest", "pytest-timeout", "pytest-xdist", "ruff"],
-    "download": ["yt-dlp[default]"],
+    "download": ["yt-dlp[default]"],  # no upper bound: YouTube outdates it every month or two
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     "onnx": ["onnx", "onnxruntime", "tf2onnx"],
     "search": ["optuna"],

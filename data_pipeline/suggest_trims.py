@@ -1,7 +1,7 @@
 """Proposes cuts from where faces are seen: ``python -m data_pipeline.suggest_trims --workspace=W``.
 
 Run it after the stage `detect`. It writes ``trims.csv``, the manifest with the proposed times and parts, for a person
-to read; ``--apply`` then makes that the manifest. Annotated clips are left as they are, for annotations count their time.
+to read; ``--apply`` then makes that the manifest. Annotated clips are left as they are: annotations count their time.
 """
 
 from __future__ import annotations
