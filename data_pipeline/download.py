@@ -21,7 +21,7 @@ from typing import Any
 
 from data_pipeline.decode import ffmpeg_binary
 from data_pipeline.probe import probe
-from data_pipeline.yt_dlp_errors import is_passing, reason_of
+from data_pipeline.yt_dlp_errors import disk_error_of, is_passing, reason_of
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import read_json, write_json
@@ -62,6 +62,7 @@ def download(link: str, path: Path, options: DownloadOptions, licence: str = "")
     Raises:
       InputError: the video is gone, private or no video, a passing fault did not pass, yt-dlp is not installed, or the
         licence is not Creative Commons and has to be.
+      OSError: the disk is full, or the folder cannot be written.
     """
     with _alone(partial_folder(path)):
         if path.exists() and info_file(path).exists():
@@ -104,6 +105,9 @@ def _with_retries(link: str, path: Path, options: DownloadOptions, licence: str)
         try:
             return _try(yt_dlp, link, path, options, licence)
         except yt_dlp.utils.YoutubeDLError as error:
+            disk = disk_error_of(error)
+            if disk is not None:
+                raise OSError(disk.errno, disk.strerror, str(partial_folder(path))) from None
             tried = f", tried {options.retries + 1} times" if is_passing(error) and options.retries else ""
             if not is_passing(error) or not tries_left:
                 what = f"it cannot be downloaded ({reason_of(error)}{tried})"

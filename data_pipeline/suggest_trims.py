@@ -46,7 +46,17 @@ class Proposal:
 
 
 def propose(workspace: Workspace, row: ManifestRow, chosen: TrimOptions) -> Proposal:
-    """Looks at one clip's detections; the cuts are seconds of the source, as columns `start` and `end` take them."""
+    """Looks at one clip's detections; the cuts are seconds of the source, as columns `start` and `end` take them.
+
+    A clip whose source or detections cannot be read stays as it is.
+    """
+    try:
+        return _propose(workspace, row, chosen)
+    except InputError as error:
+        return Proposal(row, (), str(error))
+
+
+def _propose(workspace: Workspace, row: ManifestRow, chosen: TrimOptions) -> Proposal:
     if is_annotated(workspace, row):
         return Proposal(row, (), "annotated: stays as it is")
     if not workspace.detections(row.clip).exists():

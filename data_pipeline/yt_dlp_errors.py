@@ -12,7 +12,7 @@ _PASSING_STATUS = (403, 408, 425, 429)
 def is_passing(error: BaseException) -> bool:
     """Whether the same download may work later: the connection broke or the server was not well.
 
-    What yt-dlp finds out about a video (gone, private, of another region, or no video) does not pass, nor a full disk.
+    What yt-dlp finds out about a video (gone, private, of another region, or no video) does not pass.
     """
     from yt_dlp.networking.exceptions import HTTPError, TransportError
     from yt_dlp.utils import ExtractorError, PostProcessingError
@@ -23,11 +23,21 @@ def is_passing(error: BaseException) -> bool:
             return cause.status >= 500 or cause.status in _PASSING_STATUS
         if isinstance(cause, TransportError):
             return True
-        if isinstance(cause, OSError):
-            return False
         found_out = found_out or isinstance(cause, ExtractorError | PostProcessingError)
     # A transfer that broke off arrives as a bare DownloadError.
     return not found_out
+
+
+def disk_error_of(error: BaseException) -> OSError | None:
+    """The fault of the disk (full, say) that `error` comes from, or None: one of the network is none."""
+    from yt_dlp.networking.exceptions import RequestError
+
+    for cause in _causes(error):
+        if isinstance(cause, RequestError):
+            return None
+        if isinstance(cause, OSError):
+            return cause
+    return None
 
 
 def reason_of(error: BaseException) -> str:

@@ -4,10 +4,14 @@ import concurrent.futures
 import contextlib
 import http.server
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
@@ -22,6 +26,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv, write_text
 
 pytest.importorskip("yt_dlp")
+ROOT = Path(__file__).parents[2]
 QUICK = DownloadOptions(retry_wait=0.01, timeout=5.0, retries=3)
 
 
@@ -48,12 +53,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data) - first))
         self.end_headers()
         # The first request is yt-dlp's look at what there is, which reads the beginning only.
-        breaks = manner in ("drop", "forgetful") and 1 < times <= 1 + int(number)
+        breaks = manner in ("drop", "forgetful", "hang") and 1 < times <= 1 + int(number)
         body = data[first:]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.wfile.write(body[: len(body) // 2] if breaks else body)
         if breaks:
             self.close_connection = True
+            if manner == "hang":
+                self.wfile.flush()
+                self.server.hanging.set()
+                self.server.released.wait(60)
 
     def log_message(self, *_):
         pass
@@ -75,10 +84,12 @@ def server(videos, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.folder, server.asked, server.times = videos, [], {}
+    server.hanging, server.released = threading.Event(), threading.Event()
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
+    server.released.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -120,6 +131,36 @@ def test_connection_that_keeps_breaking_is_given_up_and_taken_up_by_the_next_run
     download(link, path, QUICK)
     assert path.read_bytes() == (videos / "big.mkv").read_bytes() and not partial_folder(path).exists()
     assert f"bytes={len(begun)}-" in [found for _, found in server.asked]
+
+
+def test_download_that_was_killed_is_taken_up_where_it_broke_off(tmp_path, server, videos):
+    workspace, (row,) = _workspace(tmp_path, f"a,{server.url}/hang/1/big.mkv,,,")
+    command = [sys.executable, "-m", "data_pipeline.download", f"--workspace={tmp_path}", "--workers=1"]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+        assert server.hanging.wait(60)
+        deadline = time.monotonic() + 20
+        while not any(part.stat().st_size for part in tmp_path.rglob("*.part")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    server.released.set()
+    path = source_file(workspace, row)
+    assert not path.exists() and not (tmp_path / "provenance").exists()
+    assert run_stage(workspace, row, "download", QUICK)
+    assert path.read_bytes() == (videos / "big.mkv").read_bytes()
+    assert sum(1 for _, found in server.asked if found and int(found[6:-1]) > 0) == 1
+
+
+def test_full_disk_is_no_reason_to_try_again_and_is_named(tmp_path, server):
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"  # files can hold no more
+        "from pathlib import Path; from data_pipeline.download import *\n"
+        f"try: download('{server.url}/whole/0/big.mkv', Path({str(tmp_path / 'a.mkv')!r}), DownloadOptions())\n"
+        "except OSError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"[Errno 27] File too large: '{tmp_path / 'a.partial'}'\n", done
+    assert len(server.asked) == 2  # yt-dlp's look, and one try
+    assert not (tmp_path / "a.mkv").exists()
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,14 @@ def test_annotated_and_undetected_clips_stay_as_they_are(tmp_path, numbered):
     assert [row.clip for row in read_manifest(workspace)] == ["a", "b", "c"]  # not applied
 
 
+def test_clip_whose_source_is_gone_stays_and_the_others_are_cut(tmp_path, numbered):
+    workspace = _workspace(tmp_path, "a,gone.mp4,,,,s1", f"b,{numbered},,,,s1")
+    for clip in "ab":
+        _detected(workspace, clip, [0] * 100 + [1] * 100 + [0] * 40)
+    said = _suggest(workspace)
+    assert "a: " in said and "gone.mp4: the video file is missing" in said and "1 of 2 clips to cut" in said
+
+
 def test_new_parts_take_numbers_that_are_free(tmp_path, numbered):
     workspace = _workspace(tmp_path, f"x-1,{numbered},0,4,1,s1", f"x-2,{numbered},4,8,2,s1")
     _transcode(workspace)

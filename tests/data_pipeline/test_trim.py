@@ -185,6 +185,21 @@ def test_ten_bit_video_becomes_eight_bit(tmp_path, make_video):
             assert np.abs(one.to_ndarray(format="rgb24").astype(int) - two.to_ndarray(format="rgb24")).mean() < 6
 
 
+def test_video_of_high_dynamic_range_is_marked_and_becomes_eight_bit(tmp_path, make_video):
+    tones = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    codec = ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", tones)
+    source = make_video(tmp_path / "a.mkv", 0.5, 30, "64x48", *codec)
+    assert probe(source).hdr and not probe(make_video(tmp_path / "b.mkv", 0.5)).hdr
+    transcode(source, tmp_path / "clip.mp4", QUICK)
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        assert clip.streams.video[0].format.name == "yuv420p"
+
+
+def test_video_of_one_picture_is_a_clip_of_one_frame(tmp_path, make_video):
+    source = make_video(tmp_path / "a.mp4", 0.03, 30, "64x48", "-an")
+    assert transcode(source, tmp_path / "clip.mp4", QUICK).frames == 1
+
+
 def test_time_stamps_that_jump_by_hours_are_refused(tmp_path, make_video):
     source = make_video(tmp_path / "a.mkv", 2, 30, "64x48", "-an", "-vf", "setpts='PTS+if(gte(N,30),36000/TB,0)'")
     data = source.read_bytes()
