@@ -39,11 +39,32 @@ _SILENT.disabled = True
 class DownloadOptions:
     """How linked videos are fetched."""
 
-    quality: str = option("bestvideo+bestaudio/best", "which of the formats offered to take, in yt-dlp's words")
-    retries: int = option(5, "how often to try again what may pass, such as a lost connection", at_least=0)
-    retry_wait: float = option(2.0, "seconds before the first new try; doubled before each further one", at_least=0)
-    timeout: float = option(30.0, "seconds without an answer after which a try is given up", at_least=0.1)
-    rate_limit: float = option(0.0, "most megabytes a second of one download, 0 for no limit", at_least=0)
+    quality: str = option(
+        "bestvideo+bestaudio/best",
+        "which of the formats offered to download, in yt-dlp's words",
+        flag="download_quality",
+    )
+    retries: int = option(
+        5,
+        "how often to try again what may pass, such as a lost connection",
+        at_least=0,
+        flag="download_retries",
+    )
+    retry_wait: float = option(
+        2.0,
+        "seconds before the first new try of a download; doubled before each further one",
+        at_least=0,
+        flag="download_retry_wait",
+    )
+    timeout: float = option(
+        30.0,
+        "seconds without an answer after which a try to download is given up",
+        at_least=0.1,
+        flag="download_timeout",
+    )
+    rate_limit: float = option(
+        0.0, "most megabytes a second of one download, 0 for no limit; each worker has its own", at_least=0
+    )
     sleep_interval: float = option(
         0.0, "seconds to wait before each download, so that a site is not pressed", at_least=0
     )

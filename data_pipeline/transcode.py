@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import ffmpeg
@@ -42,7 +44,8 @@ def transcode(
     after `start` up to `end` is kept: cut before the frame rate changes, at any picture, not only at key frames.
 
     Raises:
-      InputError: the source cannot be read, or is shorter or longer than it declares, or nothing lies in the cut.
+      InputError: the source cannot be read, or is shorter or longer than it declares, or no picture lies in the cut.
+      OSError: the disk is full.
     """
     declared = probe(source)
     span = _span(source, declared, start, end)
@@ -66,9 +69,11 @@ def transcode(
         try:
             ffmpeg.run(write, cmd=ffmpeg_binary(), capture_stdout=True, capture_stderr=True)
         except ffmpeg.Error as error:
+            if b"No space left on device" in error.stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(clip)) from None
             what = f"ffmpeg cannot convert it ({_last_line(error.stderr)})"
             raise InputError(source, what, "fetch it again, or replace it with a whole video file") from None
-        facts = probe(temporary)
+        facts = _facts_of_clip(source, temporary, span.is_cut)
         _check_frames(source, temporary, facts, declared, span)
     return facts
 
@@ -90,6 +95,10 @@ class _Span:
     seconds: float
 
     @property
+    def is_cut(self) -> bool:
+        return self.start is not None or self.end is not None
+
+    @property
     def longest(self) -> float:
         return 1.02 * self.seconds + 1.0
 
@@ -104,6 +113,9 @@ def _span(source: Path, declared: VideoFacts, start: float | None, end: float | 
         raise InputError(source, what, "mend the manifest's column 'end' or leave it empty")
     if start is not None and start <= declared.start:
         start = None  # nothing is shown before the first picture
+    if end is not None and end <= max(declared.start, start or 0.0):
+        what = f"the cut ends at {end:g} s, before its first picture"
+        raise InputError(source, what, "mend the manifest's columns 'start' and 'end'")
     return _Span(start, end, min(last, end or last) - max(declared.start, start or 0.0))
 
 
@@ -127,13 +139,23 @@ def _cut_streams(source: Path, declared: VideoFacts, span: _Span) -> list[ffmpeg
     return streams
 
 
+def _facts_of_clip(source: Path, clip: Path, cut: bool) -> VideoFacts:
+    try:
+        return probe(clip)
+    except InputError:  # what ffmpeg leaves where no picture came through
+        if cut:
+            what = "no picture of it lies in the cut"
+            raise InputError(source, what, "mend the manifest's columns 'start' and 'end'") from None
+        raise InputError(source, "no picture of it can be decoded", "fetch it again, or replace it") from None
+
+
 def _check_frames(source: Path, clip: Path, facts: VideoFacts, declared: VideoFacts, span: _Span) -> None:
     """Decodes the clip that was written: as many frames as it declares, and as the cut's seconds × 30 promise."""
     frames = sum(1 for _ in decoded_frames(clip))
     if frames != facts.frames or abs(frames - facts.seconds * FRAME_RATE) > 1:
         what = f"its clip has {frames} frames where {facts.frames} were written in {facts.seconds:.2f} s"
         raise InputError(source, what, "check the disk and run the stage again")
-    if span.start is None and span.end is None:
+    if not span.is_cut:
         check_length(source, declared, frames / FRAME_RATE)
     elif frames / FRAME_RATE < 0.99 * span.seconds - 0.5:
         what = f"the cut of {span.seconds:.1f} s holds only {frames / FRAME_RATE:.1f} s of video"

@@ -127,6 +127,8 @@ def test_video_of_a_variable_frame_rate_keeps_its_time(tmp_path):
     [
         (9.0, None, r"the cut begins at 9 s and the video ends at 6\.0 s; mend the manifest's column 'start'"),
         (1.0, 9.0, r"the cut ends at 9 s and the video at 6\.0 s; mend the manifest's column 'end'"),
+        (1.005, 1.01, r"no picture of it lies in the cut; mend the manifest's columns 'start' and 'end'"),
+        (3.0, 2.0, r"the cut ends at 2 s, before its first picture; mend"),
     ],
 )
 def test_cut_outside_the_video_is_refused(tmp_path, thirty, start, end, message):
