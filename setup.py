@@ -58,7 +58,7 @@ EXTRAS = {
         "pytest-xdist",
         "ruff",
     ],
-    "download": ["yt-dlp[default]"],
+    "download": ["yt-dlp[default]"],  # no upper bound: YouTube outdates it every month or two
     "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     "onnx": ["onnx", "onnxruntime", "tf2onnx"],
     "search": ["optuna"],

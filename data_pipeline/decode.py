@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,27 @@ def at_frame_rate(
 ) -> ffmpeg.nodes.FilterableStream:
     """The ffmpeg stream `video` with one frame for each 1 / `frame_rate` s from its own first frame on.
 
-    The transcoder and `video_frames` share it, so that a video is cut into the same frames whether it goes through the
-    database or straight into a prediction.
+    Frames that are flagged as interlaced are deinterlaced, others left as they are. The transcoder and `video_frames`
+    share it, so that a video is cut into the same frames whether it goes through the database or straight into a
+    prediction.
     """
-    return video.filter("setpts", "PTS-STARTPTS").filter("fps", frame_rate)
+    whole = video.filter("bwdif", mode="send_frame", deint="interlaced")
+    return whole.filter("setpts", "PTS-STARTPTS").filter("fps", frame_rate)
+
+
+def first_picture_time(path: Path, seconds: float, seek: bool) -> float:
+    """When the first picture at or after `seconds` is shown; both count from the file's beginning.
+
+    With `seek` the file is read from the key frame before only. `seconds` itself where no picture comes after it.
+    """
+    with contextlib.suppress(av.error.FFmpegError), av.open(str(path.resolve())) as container:
+        beginning = (container.start_time or 0) / av.time_base
+        if seek:
+            container.seek(int((seconds + beginning) * av.time_base))
+        for frame in container.decode(video=0):
+            if frame.time is not None and frame.time - beginning >= seconds:
+                return float(frame.time) - beginning
+    return seconds
 
 
 def ffmpeg_binary() -> str:
@@ -39,12 +57,17 @@ def clip_frames(path: Path) -> Iterator[np.ndarray]:
     Raises:
       InputError: the file is missing or cannot be decoded.
     """
+    for frame in decoded_frames(path):
+        yield frame.to_ndarray(format="rgb24")
+
+
+def decoded_frames(path: Path) -> Iterator[av.VideoFrame]:
+    """`clip_frames` as the decoder gives them, in the clip's own pixel format."""
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
+            yield from container.decode(stream)
     except (av.error.FFmpegError, IndexError) as error:
         what = f"the clip cannot be decoded ({error})"
         raise InputError(path, what, "delete it and run python -m data_pipeline.transcode again") from None

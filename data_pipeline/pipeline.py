@@ -20,7 +20,7 @@ from tfrecords.options import option
 from tfrecords.temporaries import sweep_temporaries
 from tfrecords.workspace import Workspace
 
-ORDER = ("probe", "transcode", "detect", "filter", "match", "partition", "convert")
+ORDER = ("download", "probe", "transcode", "detect", "filter", "match", "partition", "convert")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def build(
     other_code: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         connect = functools.cache(lambda: stack.enter_context(open_client(workspace, where)))
-        for stretch in (ORDER[:5], ORDER[5:6], ORDER[6:]):
+        for stretch in _stretches():
             block = [name for name in stretch if name in names]
             if block == ["partition"]:
                 start = time.monotonic()
@@ -95,6 +95,12 @@ def build(
     known = set(labelled)
     awaiting = [entry for entry in entries if entry not in known]
     return BuildResult(seconds, labelled, awaiting, list(failed.values()), parts, other_code)
+
+
+def _stretches() -> tuple[tuple[str, ...], ...]:
+    """The stages a clip runs through alone, the partition, which needs all clips, and the stages after it."""
+    at = ORDER.index("partition")
+    return ORDER[:at], ORDER[at : at + 1], ORDER[at + 1 :]
 
 
 def _partition(workspace: Workspace, rows: Sequence[ManifestRow], chosen: PartitionOptions) -> dict[str, int]:

@@ -10,13 +10,17 @@ import av
 
 from tfrecords.errors import InputError
 
+# H.273's numbers of the transfer functions PQ and HLG.
+_HDR = (16, 18)
+
 
 @dataclasses.dataclass(frozen=True)
 class VideoFacts:
     """Facts from a video's headers.
 
     `frames` is 0 where the container does not say; `seconds` is the picture's declared length, and `start` how long
-    after the file's beginning (its sound's, say) the picture begins.
+    after the file's beginning (its sound's, say) the picture begins. Videos of high dynamic range (`hdr`) look pale in
+    a clip, which keeps 8 bits and does not map their tones.
     """
 
     container: str
@@ -28,6 +32,7 @@ class VideoFacts:
     seconds: float
     start: float
     has_audio: bool
+    hdr: bool
 
 
 def probe(path: Path) -> VideoFacts:
@@ -58,6 +63,7 @@ def probe(path: Path) -> VideoFacts:
                 seconds=_declared_seconds(container, stream),
                 start=_start_seconds(container, stream),
                 has_audio=bool(container.streams.audio),
+                hdr=stream.codec_context.color_trc in _HDR,
             )
     except av.error.FFmpegError as error:
         what = f"this is no readable video ({error.strerror})"

@@ -13,7 +13,9 @@ from data_pipeline.annotations import annotation_files
 from data_pipeline.choose_face import FilterOptions, choose_faces
 from data_pipeline.code_digest import code_digest
 from data_pipeline.detect import DetectOptions, detect_faces
-from data_pipeline.manifest import ManifestRow
+from data_pipeline.download import DownloadOptions, download
+from data_pipeline.manifest import ManifestRow, source_file
+from data_pipeline.manifest_cells import is_link
 from data_pipeline.match import MatchOptions, match_labels
 from data_pipeline.probe import probe
 from data_pipeline.transcode import TranscodeOptions, transcode
@@ -32,9 +34,10 @@ class NoOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One step of the pipeline; `version` rises whenever the same inputs would give another output.
+    """One step of the pipeline.
 
-    A build warns where `module`'s code has changed (`code_digest`) and the version has not.
+    `reads` names the fields of the manifest's row that the output depends on; `version` rises whenever the same inputs
+    would give another output. A build warns where `module`'s code has changed (`code_digest`) and the version has not.
     """
 
     module: str
@@ -42,16 +45,21 @@ class Stage:
     run: Callable[[Workspace, ManifestRow, Any], object]
     inputs: Paths
     outputs: Paths
-    reads_subjects: bool = False
+    reads: tuple[str, ...] = ()
     version: int = 1
 
 
+def _download(workspace: Workspace, row: ManifestRow, options: DownloadOptions) -> None:
+    if is_link(row.source):
+        download(row.source, source_file(workspace, row), options, row.licence)
+
+
 def _probe(workspace: Workspace, row: ManifestRow, options: NoOptions) -> None:
-    write_json(workspace.probe(row.clip), dataclasses.asdict(probe(row.source)))
+    write_json(workspace.probe(row.clip), dataclasses.asdict(probe(source_file(workspace, row))))
 
 
 def _transcode(workspace: Workspace, row: ManifestRow, options: TranscodeOptions) -> None:
-    transcode(row.source, workspace.clip(row.clip), options)
+    transcode(source_file(workspace, row), workspace.clip(row.clip), options, row.start, row.end)
 
 
 def _detect(workspace: Workspace, row: ManifestRow, options: DetectOptions) -> None:
@@ -65,7 +73,15 @@ def _convert(workspace: Workspace, row: ManifestRow, options: ConvertOptions) ->
 
 
 def _source(workspace: Workspace, row: ManifestRow) -> list[Path]:
-    return [row.source]
+    return [source_file(workspace, row)]
+
+
+def _downloaded(workspace: Workspace, row: ManifestRow) -> list[Path]:
+    return _source(workspace, row) if is_link(row.source) else []
+
+
+def _nothing(workspace: Workspace, row: ManifestRow) -> list[Path]:
+    return []
 
 
 def _clip(workspace: Workspace, row: ManifestRow) -> list[Path]:
@@ -109,15 +125,22 @@ def _records(workspace: Workspace, row: ManifestRow) -> list[Path]:
     return records + [sidecar_path(record) for record in records]
 
 
+_PEOPLE = ("subjects",)
+
 # Records wait for the partition only so that a build reports it before the last and longest-loading stage.
 STAGES: dict[str, Stage] = {
+    "download": Stage(
+        "data_pipeline.download", DownloadOptions, _download, _nothing, _downloaded, reads=("source", "licence")
+    ),
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
-    "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip),
+    "transcode": Stage(
+        "data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip, reads=("start", "end"), version=2
+    ),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops, version=2),
-    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
-    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads_subjects=True),
+    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads=_PEOPLE),
+    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads=_PEOPLE),
     "convert": Stage(
-        "tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True, version=2
+        "tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads=_PEOPLE, version=2
     ),
 }
 
@@ -209,5 +232,5 @@ def _fingerprint(workspace: Workspace, row: ManifestRow, stage: Stage, options: 
             # Relative within the workspace, so that it can be moved.
             name = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
             inputs.append((name, path.stat().st_size, path.stat().st_mtime_ns))
-    parts = [stage.version, dataclasses.asdict(options), inputs, row.subjects if stage.reads_subjects else ()]
+    parts = [stage.version, dataclasses.asdict(options), inputs, [getattr(row, field) for field in stage.reads]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -170,7 +170,20 @@ def read_numbered_csv(path: str | os.PathLike[str], required: Sequence[str] = ()
     except UnicodeDecodeError:
         raise InputError(path, "this is not UTF-8 text", "save it as CSV in UTF-8") from None
     reader = csv.DictReader(io.StringIO(text), restval="")
-    missing = [column for column in required if column not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(path, f"the column {missing[0]!r} is missing", "add it to the first line", 1)
-    return [(reader.line_num, {key: value for key, value in row.items() if key is not None}) for row in reader]
+    try:
+        names = list(reader.fieldnames or ())
+        missing = [column for column in required if column not in names]
+        if missing:
+            raise InputError(path, f"the column {missing[0]!r} is missing", "add it to the first line", 1)
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(path, f"the column {twice!r} is there twice", "take one of the two out", 1)
+        rows = []
+        for row in reader:
+            if None in row:  # a comma too many moves all values after it into other columns
+                what = "the row has more values than there are columns"
+                raise InputError(path, what, 'put values that hold commas in double quotes ("a, b")', reader.line_num)
+            rows.append((reader.line_num, dict(row)))
+        return rows
+    except csv.Error as error:
+        raise InputError(path, f"this is no CSV ({error})", "mend the line", reader.line_num) from None
