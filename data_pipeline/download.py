@@ -121,6 +121,8 @@ def is_creative_commons(licence: str) -> bool:
 def _with_retries(link: str, path: Path, options: DownloadOptions, licence: str) -> dict[str, Any]:
     """Tries until it works, is hopeless, or was tried often enough; each try goes on where the last one broke off."""
     yt_dlp = import_yt_dlp()
+    if options.cookies and not Path(options.cookies).is_file():
+        raise InputError(options.cookies, "the file of --cookies is missing", "name the file that a browser exported")
     wait = options.retry_wait
     for tries_left in range(options.retries, -1, -1):
         try:

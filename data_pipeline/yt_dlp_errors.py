@@ -15,7 +15,7 @@ def is_passing(error: BaseException) -> bool:
     What yt-dlp finds out about a video (gone, private, of another region, or no video) does not pass.
     """
     from yt_dlp.networking.exceptions import HTTPError, TransportError
-    from yt_dlp.utils import ExtractorError, PostProcessingError
+    from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
 
     found_out = False
     for cause in _causes(error):
@@ -25,7 +25,7 @@ def is_passing(error: BaseException) -> bool:
             return True
         found_out = found_out or isinstance(cause, ExtractorError | PostProcessingError)
     # A transfer that broke off arrives as a bare DownloadError.
-    return not found_out
+    return isinstance(error, DownloadError) and not found_out
 
 
 def disk_error_of(error: BaseException) -> OSError | None:
@@ -35,7 +35,7 @@ def disk_error_of(error: BaseException) -> OSError | None:
     for cause in _causes(error):
         if isinstance(cause, RequestError):
             return None
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError) and cause.errno is not None:
             return cause
     return None
 

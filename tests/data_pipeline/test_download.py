@@ -194,6 +194,15 @@ def test_waits_grow_from_try_to_try(tmp_path, server, monkeypatch):
     assert [wait for wait in waits if wait >= 1] == [2.0, 4.0, 8.0, 16.0]
 
 
+def test_missing_or_bad_cookies_file_is_told_before_anything_is_asked(tmp_path, server):
+    (tmp_path / "bad").write_text("{}")
+    for name, message in (("none", r"none: the file of --cookies is missing"), ("bad", r"\(.*[Cc]ookie")):
+        options = DownloadOptions(cookies=str(tmp_path / name))
+        with pytest.raises(InputError, match=message):
+            download(f"{server.url}/whole/0/a.mkv", tmp_path / "a.mkv", options)
+    assert server.asked == []
+
+
 def test_nobody_answering_is_told(tmp_path):
     with pytest.raises(InputError, match=r"it cannot be downloaded \(.*[Cc]onnection refused.*\)"):
         download("http://127.0.0.1:9/a.mkv", tmp_path / "a.mkv", DownloadOptions(retries=0))
