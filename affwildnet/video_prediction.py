@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from affwildnet.serving import LoadedModel
 from data_pipeline.decode import video_frames
-from data_pipeline.detectors import DETECTORS
-from data_pipeline.detectors.face import Face, crop
+from data_pipeline.detectors import Detect
+from data_pipeline.detectors.face import Face
+from data_pipeline.frames import Frame
 from data_pipeline.tracks import MAX_MISSED, follow_faces
 from tfrecords.faces import resize_face
 
@@ -40,7 +41,7 @@ class _Person:
     faces: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
-def predict_video(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[Prediction]:
+def predict_video(video: Path, model: LoadedModel, detect: Detect) -> Iterator[Prediction]:
     """Predictions in the order of frames and tracks, a row for every frame and person, or one for a frame without.
 
     Frames come at the model's frame rate; crops and sizes follow its ``input.json``. A track's recurrent state goes on
@@ -52,7 +53,7 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     people: dict[int, _Person] = {}
     waiting: list[list[tuple[int, Face]]] = []
     done = 0
-    for frame, found in enumerate(follow_faces(_faces(video, model, detector, min_score))):
+    for frame, found in enumerate(follow_faces(_faces(video, model, detect))):
         waiting.append([(track, face) for track, face, _ in found])
         for track, _, picture in found:
             person = people.setdefault(track, _Person(tf.zeros([1, model.state_width]), frame))
@@ -66,13 +67,13 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     yield from _predict_piece(done, waiting, people, model)
 
 
-def _faces(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[list[tuple[Face, np.ndarray]]]:
+def _faces(video: Path, model: LoadedModel, detect: Detect) -> Iterator[list[tuple[Face, np.ndarray]]]:
     """Each frame's faces with the picture that the network takes of them."""
-    detect = DETECTORS[detector](min_score)
     spec = model.spec
-    for picture in video_frames(video, spec.frame_rate):
-        faces = detect(picture)
-        yield [(face, resize_face(crop(picture, face, spec.crop_margin), spec.size, spec.resize)) for face in faces]
+    frames = (Frame((picture,)) for picture in video_frames(video, spec.frame_rate))
+    for frame, faces in detect(frames):
+        crops = [frame.region(*face.bounds(frame.width, frame.height, spec.crop_margin)) for face in faces]
+        yield [(face, resize_face(crop, spec.size, spec.resize)) for face, crop in zip(faces, crops, strict=True)]
 
 
 def _predict_piece(

@@ -11,6 +11,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
+from data_pipeline.frames import Frame, decoded_frame
 from data_pipeline.probe import probe
 from tfrecords.errors import InputError
 
@@ -39,12 +40,26 @@ def clip_frames(path: Path) -> Iterator[np.ndarray]:
     Raises:
       InputError: the file is missing or cannot be decoded.
     """
+    for frame in _decode(path):
+        yield frame.to_ndarray(format="rgb24")
+
+
+def clip_planes(path: Path) -> Iterator[Frame]:
+    """The frames of a transcoded clip as the decoder gives them, of which parts can be turned into RGB.
+
+    Raises:
+      InputError: the file is missing or cannot be decoded.
+    """
+    for frame in _decode(path):
+        yield decoded_frame(frame)
+
+
+def _decode(path: Path) -> Iterator[av.VideoFrame]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
+            yield from container.decode(stream)
     except (av.error.FFmpegError, IndexError) as error:
         what = f"the clip cannot be decoded ({error})"
         raise InputError(path, what, "delete it and run python -m data_pipeline.transcode again") from None

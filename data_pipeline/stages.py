@@ -109,7 +109,7 @@ def _records(workspace: Workspace, row: ManifestRow) -> list[Path]:
 STAGES: dict[str, Stage] = {
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
     "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip),
-    "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
+    "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops, version=2),
     "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
     "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads_subjects=True),
     "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True),
