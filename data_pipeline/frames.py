@@ -67,9 +67,7 @@ class Frame:
             scale = plane.shape[1] / self.width, plane.shape[0] / self.height
             step = side / pixels * scale[0], side / pixels * scale[1]
             # Pixel centres of the square -> the plane's pixel centres.
-            corner = [
-                (place - side / 2) * s + d / 2 - 0.5 for place, s, d in zip((x, y), scale, step, strict=True)
-            ]
+            corner = [(place - side / 2) * s + d / 2 - 0.5 for place, s, d in zip((x, y), scale, step, strict=True)]
             matrix = np.array([[step[0], 0, corner[0]], [0, step[1], corner[1]]])
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             parts.append(cv2.warpAffine(plane, matrix, (pixels, pixels), flags=flags, borderMode=cv2.BORDER_REPLICATE))

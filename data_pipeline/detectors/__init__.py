@@ -60,9 +60,7 @@ def used_min_score(name: str, min_score: float | None) -> float:
     return DETECTORS[name].min_score if min_score is None else min_score
 
 
-def load_detector(
-    name: str, min_score: float | None = None, stride: str = "adaptive", yunet_model: str = ""
-) -> Detect:
+def load_detector(name: str, min_score: float | None = None, stride: str = "adaptive", yunet_model: str = "") -> Detect:
     """The detector `name` of `DETECTORS`, ready to go over clips.
 
     Raises:

@@ -1,4 +1,7 @@
-"""OpenCV's cascade of Haar features for frontal faces (Viola and Jones 2001), which comes with OpenCV."""
+"""OpenCV's cascade of Haar features for frontal faces (Viola and Jones 2001; Lienhart and Maydt 2002).
+
+OpenCV 5 reads cascades but brings none, so the file lies here; ``haar.LICENSE.txt`` says where it is from.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 from data_pipeline.detectors.face import MIN_SIDE, Face
 
 MIN_SCORE = 0.6
-_FILE = "haarcascade_frontalface_default.xml"
+_FILE = Path(__file__).with_name("haarcascade_frontalface_default.xml.gz")
 
 
 def load_haar(min_score: float) -> Callable[[np.ndarray], list[Face]]:
@@ -19,7 +22,7 @@ def load_haar(min_score: float) -> Callable[[np.ndarray], list[Face]]:
 
     The score is w / (1 + w) of the weight w that the cascade's last stage gives. There are no landmarks.
     """
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / _FILE))
+    cascade = cv2.CascadeClassifier(str(_FILE))
 
     def detect(picture: np.ndarray) -> list[Face]:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
