@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from data_pipeline.decode import FRAME_RATE, clip_planes
-from data_pipeline.detectors import DETECTORS, load_detector, used_min_score
+from data_pipeline.detectors import DETECTORS, Detect, load_detector, used_min_score
 from data_pipeline.detectors.fast import STRIDES
 from tfrecords.crops import encode_jpeg, member_name, write_crops
 from tfrecords.detections import write_detections
@@ -38,12 +38,18 @@ class DetectOptions:
     loose_crops: bool = option(False, "write crops into a folder, a file each, in place of one ZIP a clip")
 
 
-def detect_faces(workspace: Workspace, clip: str, options: DetectOptions) -> int:
+def load_chosen_detector(options: DetectOptions) -> Detect:
+    """The detector that the options name; raises `InputError` where it lacks a file or a package."""
+    return load_detector(options.detector, options.min_score, options.stride, options.yunet_model)
+
+
+def detect_faces(workspace: Workspace, clip: str, options: DetectOptions, detect: Detect | None = None) -> int:
     """Finds the faces of every frame and writes detections and crops; returns the number of frames.
 
-    Frames are streamed, so memory does not grow with the clip's length.
+    Frames are streamed, so memory does not grow with the clip's length. `detect` is the chosen detector where it has
+    been loaded before, for several clips. The same clip and options give the same bytes.
     """
-    detect = load_detector(options.detector, options.min_score, options.stride, options.yunet_model)
+    detect = detect or load_chosen_detector(options)
     rows: list[dict[str, Any]] = []
     number = 0
     with write_crops(workspace.crops(clip), options.loose_crops) as write:

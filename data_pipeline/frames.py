@@ -13,8 +13,8 @@ import av
 import cv2
 import numpy as np
 
-# Red's and blue's part of luma, by the number that H.264 (ITU-T H.273) gives the matrix; ffmpeg takes an unknown one for
-# BT.601, so this does too.
+# Red's and blue's part of luma, by the number that ITU-T H.273 gives the matrix: BT.709, unknown, BT.601 twice. ffmpeg
+# takes an unknown one for BT.601, so this does too.
 _LUMA_PARTS = {1: (0.2126, 0.0722), 2: (0.299, 0.114), 5: (0.299, 0.114), 6: (0.299, 0.114)}
 _FULL_RANGE = 2
 _PLANAR = ("yuv420p", "yuvj420p")
@@ -24,8 +24,8 @@ _PLANAR = ("yuv420p", "yuvj420p")
 class Frame:
     """One frame: uint8 planes Y (H, W), U and V (H/2, W/2, rounded up), or one RGB picture (H, W, 3) alone.
 
-    `to_rgb` is the float matrix (3, 4) from (Y, U, V, 1) to RGB, or None where `planes` is a picture. Planes are views of
-    the decoder's memory: keep a few frames, not all.
+    `to_rgb` is the float matrix (3, 4) from (Y, U, V, 1) to RGB, or None where `planes` is a picture. Planes are views
+    of the decoder's memory: keep a few frames, not all.
     """
 
     planes: tuple[np.ndarray, ...]
@@ -92,7 +92,8 @@ def decoded_frame(frame: av.VideoFrame) -> Frame:
 
 
 def _view(plane: av.video.plane.VideoPlane) -> np.ndarray:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    # PyAV's stubs leave out that a plane is a buffer.
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
     return rows[: plane.height, : plane.width]
 
 

@@ -1,8 +1,8 @@
 """Makes ``data_pipeline/detectors/onet.tflite`` from the weights in the wheel mtcnn: ``python tools/convert_onet.py``.
 
-ONet is the last of MTCNN's three networks (Zhang et al. 2016): it looks at one candidate box and says whether it shows a
-face. The detector `fast` runs it through LiteRT, so that no worker of the pipeline loads TensorFlow for it. The file is
-part of the repository, with its licence beside it; this program is run again only for another version of mtcnn.
+ONet is the last of MTCNN's three networks (Zhang et al. 2016): it looks at one candidate box and says whether it shows
+a face. The detector `fast` runs it through LiteRT, so that no worker of the pipeline loads TensorFlow for it. The file
+is part of the repository, with its licence beside it; this runs again only for another version of mtcnn.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Faces seen in some frames -> faces in every frame: tracks that open and close with hysteresis, and the boxes between.
 
 The detector `fast` looks at some frames only and its single looks err both ways. A track opens after two good looks,
-lives through doubtful ones, and closes after three bad ones; its first faces are handed out too, for frames are held back.
+lives through doubtful ones and closes after three bad ones; its first faces count too, for frames are held back.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class FaceTracks:
             track.closed = True
 
     def is_steady(self, overlap: float) -> bool:
-        """Whether every track is open, was seen at the last look, and moved little: its last boxes overlap that much."""
+        """Whether every track is open, was seen at the last look, and its last two boxes overlap at least that much."""
         for track in self.tracks:
             if track.closed:
                 continue
@@ -136,8 +136,7 @@ class FaceTracks:
 
 
 def face_at(seen: dict[int, Face], frame: int) -> Face | None:
-    """The face in `frame`: as it was seen, or between two looks in a straight line; None before the first and after
-    the last."""
+    """The face in `frame` as it was seen, or on a straight line between two looks; None before and after all looks."""
     if frame in seen:
         return seen[frame]
     before = max((number for number in seen if number < frame), default=None)
@@ -150,6 +149,6 @@ def face_at(seen: dict[int, Face], frame: int) -> Face | None:
 def mix_faces(one: Face, other: Face, part: float) -> Face:
     """`one` moved by `part`, 0 to 1, of its way to `other`: box, score and landmarks."""
     names = ("x", "y", "width", "height", "score")
-    values = [(1 - part) * getattr(one, name) + part * getattr(other, name) for name in names]
+    x, y, width, height, score = ((1 - part) * getattr(one, name) + part * getattr(other, name) for name in names)
     landmarks = ((1 - part) * one.landmarks + part * other.landmarks).astype(np.float32)
-    return Face(*values, landmarks, interpolated=True)
+    return Face(x, y, width, height, score, landmarks, interpolated=True)

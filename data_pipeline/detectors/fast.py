@@ -1,9 +1,10 @@
 """The default detector: BlazeFace on some frames, ONet as its check, tracks through the frames between.
 
-As clean as MTCNN on every frame and many times as quick, by the chain of ``detection_trials.md``: a look at a frame is
-BlazeFace on a copy of 192 pixels; ONet judges what is new or doubtful; tracks follow the faces; a cut ends them; the more
-steadily the faces stay, the fewer frames are looked at, up to every third. Where a look finds anything unexpected, the
-frames that were passed over are looked at after all, so that a face's first and last frames are those of every frame.
+As clean as MTCNN on every frame and many times as quick: a look at a frame is BlazeFace on a copy of 192 pixels; ONet
+judges what is new or doubtful; tracks follow the faces; a cut ends them; the more steadily the faces stay, the fewer
+frames are looked at, down to every third. Where a look finds anything unexpected, the frames that were passed over are
+looked at after all, so that a face's first and last frames are those of every frame. The thresholds were tried on the
+few real clips of ``../shared/media`` (``detection_trials.md`` beside it).
 """
 
 from __future__ import annotations
@@ -121,5 +122,5 @@ def _follow(
 
 
 def _next_step(tracks: FaceTracks) -> int:
-    """How many frames on to look again: the more, the steadier the faces are; without faces, or all in doubt, as well."""
+    """How many frames on to look again: the more, the steadier the faces are, and most where there is none."""
     return 3 if tracks.is_steady(STEADY_FOR_3) else 2 if tracks.is_steady(STEADY_FOR_2) else 1

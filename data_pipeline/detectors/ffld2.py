@@ -1,6 +1,7 @@
 """The thesis's detector: deformable part models with Fourier transforms (FFLD2, Dubout and Fleuret), by cyffld2.
 
-The package builds with effort only (see the README), so it is used where it can be imported and is no requirement.
+The package builds with effort only (Cython 0.29, Eigen's and libxml2's headers, a patch for newer Eigen), so it is no
+requirement and used where it can be imported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MIN_SCORE = 0.8
 def load_ffld2(min_score: float) -> Callable[[np.ndarray], list[Face]]:
     """A detector: uint8 RGB (height, width, 3) -> faces of at least `min_score`, the most certain first.
 
-    The score is s / (1 + s) of the model's score s, so that 0.8 is cyffld2's own threshold of 4. There are no landmarks.
+    The score is s / (1 + s) of the model's score s, so that 0.8 is cyffld2's own threshold of 4; no landmarks.
 
     Raises:
       InputError: cyffld2 is not installed.

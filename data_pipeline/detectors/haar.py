@@ -34,7 +34,8 @@ def load_haar(min_score: float) -> Callable[[np.ndarray], list[Face]]:
         for box, weight in zip(boxes, np.ravel(weights), strict=True):
             score = max(float(weight), 0.0) / (1 + max(float(weight), 0.0))
             if score >= min_score:
-                faces.append(Face(*map(float, box), score, np.zeros((0, 2), np.float32)))
+                x, y, width, height = map(float, box)
+                faces.append(Face(x, y, width, height, score, np.zeros((0, 2), np.float32)))
         return sorted(faces, key=lambda face: -face.score)
 
     return detect

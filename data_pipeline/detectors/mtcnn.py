@@ -27,7 +27,8 @@ def load_mtcnn(min_score: float) -> Callable[[np.ndarray], list[Face]]:
         faces = []
         for one in found:
             landmarks = np.array([one["keypoints"][name] for name in _POINTS], np.float32)
-            faces.append(Face(*map(float, one["box"]), float(one["confidence"]), landmarks))
+            x, y, width, height = map(float, one["box"])
+            faces.append(Face(x, y, width, height, float(one["confidence"]), landmarks))
         return sorted(faces, key=lambda face: -face.score)
 
     return detect

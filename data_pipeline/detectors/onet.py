@@ -14,10 +14,7 @@ MODEL = Path(__file__).with_name("onet.tflite")
 
 
 def load_onet() -> Callable[[np.ndarray], float]:
-    """A function from a square uint8 RGB (48, 48, 3) around a face, forehead to chin, to the probability that it is one.
-
-    The network knows no shift and little scale: on crops half a face away the probability of a true face falls to 0.
-    """
+    """A function from a square uint8 RGB (48, 48, 3), chin to hair of what may be a face, to the probability of one."""
     interpreter = load_interpreter(MODEL)
     input_index = interpreter.get_input_details()[0]["index"]
     output_index = interpreter.get_output_details()[0]["index"]

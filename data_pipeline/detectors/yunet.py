@@ -20,8 +20,8 @@ _REMEDY = (
 def load_yunet(min_score: float, model: str) -> Callable[[np.ndarray], list[Face]]:
     """A detector: uint8 RGB (height, width, 3) -> faces of at least `min_score`, the most certain first.
 
-    `model` is the path of the ONNX file. Landmarks are right eye, left eye, nose tip, right and left corner of the mouth
-    (the person's right and left).
+    `model` is the path of the ONNX file. Landmarks are right eye, left eye, nose tip, right and left corner of the
+    mouth (the person's right and left).
 
     Raises:
       InputError: the file is not named, missing, or no network of this kind.
@@ -37,8 +37,11 @@ def load_yunet(min_score: float, model: str) -> Callable[[np.ndarray], list[Face
         network.setInputSize((picture.shape[1], picture.shape[0]))
         found = network.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         rows = np.zeros((0, 15)) if found is None else found
-        # Box (4), five points (10), score.
-        faces = [Face(*map(float, row[:4]), float(row[14]), row[4:14].reshape(5, 2).astype(np.float32)) for row in rows]
+        faces = []
+        for row in rows:
+            # Box (4), five points (10), score.
+            x, y, width, height, *points, score = map(float, row)
+            faces.append(Face(x, y, width, height, score, np.array(points, np.float32).reshape(5, 2)))
         return sorted(faces, key=lambda face: -face.score)
 
     return detect

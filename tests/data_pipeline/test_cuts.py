@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 
 from data_pipeline.cuts import CUT, is_cut, thumbnail
@@ -22,4 +24,4 @@ def test_stage_clip_s_shots_are_told_apart(media):
 
 def test_one_shot_has_no_cut(media):
     thumbnails = [thumbnail(frame) for frame in clip_planes(media("WolfgangLanger_Pexels.mp4"))]
-    assert not any(is_cut(*pair) for pair in zip(thumbnails, thumbnails[1:], strict=False))
+    assert not any(is_cut(*pair) for pair in itertools.pairwise(thumbnails))

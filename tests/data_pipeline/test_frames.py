@@ -40,7 +40,7 @@ def _first(path):
 
 @pytest.fixture(scope="module")
 def smooth(tmp_path_factory, make_video):
-    """A function to make a soft picture in any pixel format and size: without edges, any chroma filter gives the same."""
+    """A function that makes a soft picture in any pixel format and size: without edges all chroma filters agree."""
 
     def make(kind, size="322x240", codec=("-c:v", "libx264", "-qp", "4")):
         path = tmp_path_factory.mktemp(kind) / "a.mkv"
