@@ -95,6 +95,7 @@ def _long_clip(tmp_path, source, minutes):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_fifteen_minutes_of_1080p_stay_under_1_5_gib(tmp_path, demo_workspace):
     source = next(demo_workspace.sources.glob("*.mp4"))
     workspace = _long_clip(tmp_path, source, 15)

@@ -1,3 +1,4 @@
+import functools
 import weakref
 
 import numpy as np
@@ -20,10 +21,16 @@ COUNTED = {
 }
 
 
-def _scene(x, side=150, subject=3, grey=90):
+@functools.cache
+def _drawn_face(subject):
+    return render_face(subject, 0.2, 0.1, 150)
+
+
+def _scene(x, subject=3, grey=90):
+    """A drawn face at `x`, or none, before a wall."""
     picture = np.full((360, 640, 3), grey, np.uint8)
     if x is not None:
-        picture[100 : 100 + side, x : x + side] = render_face(subject, 0.2, 0.1, side)
+        picture[100:250, x : x + 150] = _drawn_face(subject)
     return Frame((picture,))
 
 
@@ -31,13 +38,12 @@ def _faces(frames, stride="adaptive"):
     return [faces for _, faces in load_detector("fast", stride=stride)(frames)]
 
 
-@pytest.mark.parametrize("stride", ["1", "3", "adaptive"])
+@pytest.mark.parametrize("stride", ["1", "adaptive"])
 @pytest.mark.parametrize("name", sorted(COUNTED))
 def test_real_clip_has_the_faces_that_mtcnn_counted(media, name, stride):
     every, counts = COUNTED[name]
     found = [len(faces) for faces in _faces(clip_planes(media(name)), stride)][::every]
     if name == "short_hamilton_clip.mp4":
-        # In its first frame one face is a loudspeaker's or a child's, small and dark; MTCNN counts it, too.
         assert sum(map(min, found, map(int, counts))) >= 0.9 * sum(map(int, counts))
         assert sum(found) <= sum(map(int, counts)) + 1
     else:
@@ -67,7 +73,7 @@ def test_every_frame_comes_back_once_and_in_order(stride):
         assert all(len(faces) == 1 for _, faces in back)
 
 
-@pytest.mark.parametrize("stride", ["1", "2", "3", "adaptive"])
+@pytest.mark.parametrize("stride", ["1", "3", "adaptive"])
 def test_first_and_last_frame_of_a_face_are_those_of_every_frame(stride):
     there = range(7, 18)
     found = _faces([_scene(200 if number in there else None) for number in range(25)], stride)
@@ -83,7 +89,7 @@ def test_cut_to_another_person_in_the_same_place_ends_the_track_there():
         assert abs(faces[0].x + faces[0].width / 2 - (x + 75)) < 15
 
 
-def test_same_clip_gives_the_same_faces_whatever_the_hour(media):
+def test_same_clip_gives_the_same_faces_each_time(media):
     def flat():
         found = _faces(clip_planes(media("single_face.mp4")))
         return [(face.x, face.y, face.width, face.height, face.score) for faces in found for face in faces]
