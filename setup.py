@@ -93,7 +93,9 @@ if __name__ == "__main__":
         packages=find_namespace_packages(
             HERE, include=PACKAGES + [name + ".*" for name in PACKAGES], exclude=["*.__pycache__", "*.__pycache__.*"]
         ),
-        package_data={"": ["*.html", "*.j2", "*.js", "*.css", "*.csv", "*.json", "*.svg", "*.txt", "*.npz"]},
+        package_data={
+            "": ["*.html", "*.j2", "*.js", "*.css", "*.csv", "*.json", "*.svg", "*.txt", "*.npz", "*.tflite", "*.gz"]
+        },
         install_requires=REQUIREMENTS,
         extras_require=EXTRAS,
         entry_points={"console_scripts": SCRIPTS},

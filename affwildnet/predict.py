@@ -13,7 +13,7 @@ from affwildnet.devices import use_device
 from affwildnet.prediction_files import SYNTHETIC_NOTICE, plot_curves, read_rows, write_overlay, write_rows
 from affwildnet.serving import LoadedModel, open_model
 from affwildnet.video_prediction import Prediction, predict_video
-from data_pipeline.detectors import DETECTORS
+from data_pipeline.detectors import DETECTORS, Detect, load_detector
 from data_pipeline.probe import check_length, probe
 from tfrecords import options
 from tfrecords.errors import InputError
@@ -32,13 +32,16 @@ class PredictOptions:
     model: str = option("", "model folder, or folder of an exported SavedModel")
     output: str = option("predictions", "folder for VIDEO.csv, VIDEO.png and VIDEO-affect.mp4")
     checkpoint: str = option("total", "checkpoint of a model folder: valence, arousal, total, latest or a step")
-    detector: str = option("blazeface", "face detector", choices=sorted(DETECTORS))
-    min_score: float = option(0.6, "detections less certain than this are dropped, 0 to 1", at_least=0, at_most=1)
+    detector: str = option("fast", "face detector", choices=sorted(DETECTORS))
+    min_score: float | None = option(
+        None, "detections less certain than this are dropped, 0 to 1; the detector's own", at_least=0, at_most=1
+    )
+    yunet_model: str = option("", "ONNX file of the detector yunet")
     overlay: bool = option(True, "write the video with boxes and values drawn in")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
 
-def predict_files(video: Path, model: LoadedModel, chosen: PredictOptions) -> list[Path]:
+def predict_files(video: Path, model: LoadedModel, detect: Detect, chosen: PredictOptions) -> list[Path]:
     """Predicts one video and writes its files; returns their paths.
 
     Raises:
@@ -47,7 +50,7 @@ def predict_files(video: Path, model: LoadedModel, chosen: PredictOptions) -> li
     facts = probe(video)
     rate = model.spec.frame_rate
     table, plot, drawn = output_files(video, Path(chosen.output))
-    predictions = predict_video(video, model, chosen.detector, chosen.min_score)
+    predictions = predict_video(video, model, detect)
     shown = _with_progress(predictions, round(facts.seconds * rate), video.name)
     frames, with_face = write_rows(table, shown, model.outputs, rate, model.synthetic)
     if not with_face:
@@ -101,13 +104,14 @@ def main(argv: list[str]) -> int:
         raise InputError("--model", "no model is named", NO_MODEL)
     check_outputs(videos, Path(chosen.output))
     use_device(chosen.gpu)
+    detect = load_detector(chosen.detector, chosen.min_score, yunet_model=chosen.yunet_model)
     model = open_model(Path(chosen.model), chosen.checkpoint)
     if model.synthetic:
         print(SYNTHETIC_NOTICE)
     failed = 0
     for video in videos:
         try:
-            predict_files(video, model, chosen)
+            predict_files(video, model, detect, chosen)
         except InputError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)

@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from affwildnet.serving import LoadedModel
 from data_pipeline.decode import video_frames
-from data_pipeline.detectors import DETECTORS
-from data_pipeline.detectors.face import Face, crop
+from data_pipeline.detectors import Detect
+from data_pipeline.detectors.face import Face
 from data_pipeline.face_mesh import load_face_mesh
+from data_pipeline.frames import Frame
 from data_pipeline.tracks import MAX_MISSED, follow_faces
 from tfrecords.faces import landmarks_in_box, resize_face
 
@@ -45,7 +46,7 @@ class _Person:
     landmarks: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
-def predict_video(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[Prediction]:
+def predict_video(video: Path, model: LoadedModel, detect: Detect) -> Iterator[Prediction]:
     """Predictions in the order of frames and tracks, a row for every frame and person, or one for a frame without.
 
     Frames come at the model's frame rate; crops and sizes follow its ``input.json``. A track's recurrent state goes on
@@ -57,7 +58,7 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     people: dict[int, _Person] = {}
     waiting: list[list[tuple[int, Face]]] = []
     done = 0
-    for frame, found in enumerate(follow_faces(_faces(video, model, detector, min_score))):
+    for frame, found in enumerate(follow_faces(_faces(video, model, detect))):
         waiting.append([(track, face) for track, face, _ in found])
         for track, _, (picture, landmarks) in found:
             person = people.setdefault(track, _Person(tf.zeros([1, model.state_width]), frame))
@@ -72,20 +73,22 @@ def predict_video(video: Path, model: LoadedModel, detector: str, min_score: flo
     yield from _predict_piece(done, waiting, people, model)
 
 
-def _faces(video: Path, model: LoadedModel, detector: str, min_score: float) -> Iterator[list[tuple[Face, Inputs]]]:
+def _faces(video: Path, model: LoadedModel, detect: Detect) -> Iterator[list[tuple[Face, Inputs]]]:
     """Each frame's faces with what the network takes of them."""
-    detect = DETECTORS[detector](min_score)
     spec = model.spec
     find_landmarks = load_face_mesh() if model.landmarks_68 else None
 
-    def inputs(picture: np.ndarray, face: Face) -> Inputs:
-        resized = resize_face(crop(picture, face, spec.crop_margin), spec.size, spec.resize)
+    def inputs(frame: Frame, face: Face) -> Inputs:
+        crop = frame.region(*face.bounds(frame.width, frame.height, spec.crop_margin))
+        resized = resize_face(crop, spec.size, spec.resize)
         if find_landmarks is None:
             return resized, NO_LANDMARKS
-        return resized, landmarks_in_box(find_landmarks(picture, face), (face.x, face.y, face.width, face.height))
+        points = find_landmarks(frame.picture(), face)
+        return resized, landmarks_in_box(points, (face.x, face.y, face.width, face.height))
 
-    for picture in video_frames(video, spec.frame_rate):
-        yield [(face, inputs(picture, face)) for face in detect(picture)]
+    frames = (Frame((picture,)) for picture in video_frames(video, spec.frame_rate))
+    for frame, faces in detect(frames):
+        yield [(face, inputs(frame, face)) for face in faces]
 
 
 def _predict_piece(

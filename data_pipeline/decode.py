@@ -12,6 +12,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
+from data_pipeline.frames import Frame, decoded_frame
 from data_pipeline.probe import probe
 from tfrecords.errors import InputError
 
@@ -59,6 +60,16 @@ def clip_frames(path: Path) -> Iterator[np.ndarray]:
     """
     for frame in decoded_frames(path):
         yield frame.to_ndarray(format="rgb24")
+
+
+def clip_planes(path: Path) -> Iterator[Frame]:
+    """The frames of a transcoded clip as the decoder gives them, of which parts can be turned into RGB.
+
+    Raises:
+      InputError: the file is missing or cannot be decoded.
+    """
+    for frame in decoded_frames(path):
+        yield decoded_frame(frame)
 
 
 def decoded_frames(path: Path) -> Iterator[av.VideoFrame]:

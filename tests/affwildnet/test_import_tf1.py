@@ -22,6 +22,7 @@ from affwildnet.models import ModelOptions, build_model
 from affwildnet.serving import open_model
 from affwildnet.tf1_architectures import ARCHITECTURES, tf1_weights, with_scopes
 from affwildnet.video_prediction import predict_video
+from data_pipeline.detectors import load_detector
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv
 
@@ -70,7 +71,7 @@ def test_imported_released_network_labels_a_video(
     model = open_model(tmp_path / "model", "total")
     assert (model.spec.resize, model.spec.colour_order) == ("linear_tf1", "rgb")
     row = read_csv(demo_workspace.manifest)[0]
-    predictions = predict_video(demo_workspace.root / row["source"], model, "blazeface", 0.6)
+    predictions = predict_video(demo_workspace.root / row["source"], model, load_detector("fast"))
     values = [p.values for p in itertools.islice(predictions, 40) if p.values is not None]
     assert len(values) >= 30 and np.isfinite(values).all() and np.ptp(values, axis=0).min() > 0
 

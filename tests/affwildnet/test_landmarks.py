@@ -15,6 +15,7 @@ from affwildnet.serving import open_model
 from affwildnet.train import TrainOptions, TrainRun, train
 from affwildnet.video_prediction import predict_video
 from data_pipeline.detect import DetectOptions
+from data_pipeline.detectors import load_detector
 from data_pipeline.pipeline import BuildOptions, build
 from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
@@ -90,7 +91,11 @@ def test_model_is_tested_exported_and_predicts_with_landmarks(workspace, trained
     assert "landmarks_68" in (tmp_path / "saved" / "SIGNATURES.md").read_text()
     clip = workspace.clip(read_csv(workspace.partition)[0]["clip"])
     saved, folder = (
-        [p.values for p in predict_video(clip, open_model(path, "latest"), "blazeface", 0.6) if p.values is not None]
+        [
+            p.values
+            for p in predict_video(clip, open_model(path, "latest"), load_detector("fast"))
+            if p.values is not None
+        ]
         for path in (tmp_path / "saved", trained.root)
     )
     assert len(saved) == len(folder) > 100

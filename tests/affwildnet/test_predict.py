@@ -13,6 +13,7 @@ from affwildnet.predict import PredictOptions, check_outputs, predict_files
 from affwildnet.serving import open_model
 from affwildnet.video_prediction import PIECE, predict_video
 from data_pipeline.decode import video_frames
+from data_pipeline.detectors import load_detector
 from data_pipeline.detectors.face import crop
 from tfrecords.errors import InputError
 from tfrecords.faces import resize_face
@@ -33,7 +34,7 @@ def model(folder):
 
 
 def _predict(video, model, tmp_path, overlay=False):
-    predict_files(video, model, PredictOptions(output=str(tmp_path), overlay=overlay))
+    predict_files(video, model, load_detector("fast"), PredictOptions(output=str(tmp_path), overlay=overlay))
     with open(tmp_path / f"{video.stem}.csv", newline="") as stream:
         return list(csv.DictReader(stream))
 
@@ -59,7 +60,7 @@ def test_drawn_face_has_a_row_in_every_frame_and_its_files(tmp_path, model, draw
 
 
 def test_video_in_pieces_equals_the_whole_at_once(model, drawn_clip):
-    found = [row for row in predict_video(drawn_clip, model, "blazeface", 0.6) if row.track == 1]
+    found = [row for row in predict_video(drawn_clip, model, load_detector("fast")) if row.track == 1]
     assert len(found) > 3 * PIECE
     pictures = list(video_frames(drawn_clip))
     faces = np.stack([resize_face(crop(pictures[row.frame], row.face), 96) for row in found])

@@ -12,7 +12,14 @@ FACTS = {"frames": 3, "frame_rate": 30, "detector": "blazeface", "crop_margin": 
 def _row(frame):
     box = {"x": 1.5, "y": -2.25, "width": 30.0, "height": 40.0, "score": 0.75}
     landmarks = np.arange(12, dtype=np.float32)
-    return {"frame": frame, "face": 0, "landmarks": landmarks, "member": f"{frame:05d}.jpg", **box}
+    return {
+        "frame": frame,
+        "face": 0,
+        "landmarks": landmarks,
+        "interpolated": False,
+        "member": f"{frame:05d}.jpg",
+        **box,
+    }
 
 
 def test_detections_read_back_are_those_written(tmp_path):
