@@ -95,6 +95,10 @@ def _labels(workspace: Workspace, row: ManifestRow) -> list[Path]:
     return [workspace.labels(entry) for entry in row.entries()]
 
 
+def _labels_and_reports(workspace: Workspace, row: ManifestRow) -> list[Path]:
+    return _labels(workspace, row) + [workspace.label_report(entry) for entry in row.entries()]
+
+
 def _labelled_faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     facts = [workspace.database] if workspace.database.exists() else []
     return _labels(workspace, row) + _faces(workspace, row) + _detections(workspace, row) + facts
@@ -111,7 +115,9 @@ STAGES: dict[str, Stage] = {
     "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
     "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
-    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads_subjects=True),
+    "match": Stage(
+        "data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels_and_reports, True, version=2
+    ),
     "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True),
 }
 
@@ -127,6 +133,8 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
     provenance: dict[str, Any] = _read_provenance(path)
     made_from = _fingerprint(workspace, row, stage, options)
     known = provenance.get(name, {})
+    if known.get("imported"):  # the database came with this stage's outputs, see importers/
+        return False
     if known.get("fingerprint") == made_from and all((workspace.root / made).exists() for made in known["outputs"]):
         return False
     # Forgotten first: a stage that dies half way must not find its old fingerprint beside new outputs.
