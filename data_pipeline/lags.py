@@ -54,11 +54,11 @@ def _shifted(values: np.ndarray, lag: int) -> np.ndarray:
 
 
 def _best_shift(values: np.ndarray, reference: np.ndarray, longest: int) -> int:
-    tried = np.arange(-longest, longest + 1)
-    found = np.array([_pearson(_shifted(values, lag), reference) for lag in tried])
+    tried = range(-longest, longest + 1)
+    found = [_pearson(_shifted(values, lag), reference) for lag in tried]
     # Of equally good shifts the smallest.
     best = max(range(len(tried)), key=lambda index: (round(found[index], 12), -abs(tried[index])))
-    return int(tried[best]) if found[best] >= LEAST_PEAK and abs(tried[best]) < longest else 0
+    return tried[best] if found[best] >= LEAST_PEAK and abs(tried[best]) < longest else 0
 
 
 def _pearson(one: np.ndarray, other: np.ndarray) -> float:

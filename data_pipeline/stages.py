@@ -131,10 +131,10 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
     stage = STAGES[name]
     path = workspace.provenance(row.clip)
     provenance: dict[str, Any] = _read_provenance(path)
-    made_from = _fingerprint(workspace, row, stage, options)
     known = provenance.get(name, {})
     if known.get("imported"):  # the database came with this stage's outputs, see importers/
         return False
+    made_from = _fingerprint(workspace, row, stage, options)
     if known.get("fingerprint") == made_from and all((workspace.root / made).exists() for made in known["outputs"]):
         return False
     # Forgotten first: a stage that dies half way must not find its old fingerprint beside new outputs.
