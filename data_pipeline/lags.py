@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-
-from data_pipeline.reliability import pairwise_pearson
+import scipy.signal
 
 ROUNDS = 10  # lags stop changing after two or three
-LEAST_PEAK = 0.2  # a correlation lower than this is no match to shift by
+LEAST_PEAK = 0.5  # curves as slow as these meet at some shift by chance; what correlates less is no match to move by
 
 
 def estimate_lags(ratings: np.ndarray, longest: int) -> np.ndarray:
@@ -16,7 +15,7 @@ def estimate_lags(ratings: np.ndarray, longest: int) -> np.ndarray:
     Each annotator in turn is held against the mean of the others (each of mean 0 and variance 1, and moved by the lag
     found for them so far), and takes the shift of at most `longest` samples either way with the highest Pearson
     correlation, until nothing changes. What all have in common, their distance to what they saw, cannot be known.
-    An annotator whose best correlation is below `LEAST_PEAK`, or lies at the bound and so is no peak, gets the shift 0.
+    An annotator whose best correlation is below `LEAST_PEAK`, or lies at the bound and so is no peak, has the lag 0.
 
     Args:
       ratings: (N, K) samples on one regular time grid, without gaps.
@@ -24,7 +23,7 @@ def estimate_lags(ratings: np.ndarray, longest: int) -> np.ndarray:
     """
     samples, annotators = ratings.shape
     longest = min(longest, samples // 3)
-    shifts = np.zeros(annotators, np.int64)
+    shifts, found = np.zeros(annotators, np.int64), np.zeros(annotators, bool)
     if annotators < 2 or longest < 1:
         return shifts.astype(np.float64)
     spread = ratings.std(axis=0)
@@ -33,10 +32,15 @@ def estimate_lags(ratings: np.ndarray, longest: int) -> np.ndarray:
         before = shifts.copy()
         for one in range(annotators):
             others = [_shifted(standard[:, other], shifts[other]) for other in range(annotators) if other != one]
-            shifts[one] = _best_shift(standard[:, one], _mean(others), longest)
+            correlations = _correlations(standard[:, one], _mean(others), longest)
+            # Of equally good shifts the smallest.
+            distance = np.abs(np.arange(-longest, longest + 1))
+            best = np.lexsort((distance, -np.round(correlations, 9)))[0]
+            found[one] = correlations[best] >= LEAST_PEAK and distance[best] < longest
+            shifts[one] = best - longest if found[one] else 0
         if np.array_equal(shifts, before):
             break
-    return shifts - shifts.mean()
+    return np.where(found, shifts - (shifts[found].mean() if found.any() else 0), 0.0)
 
 
 def _mean(curves: list[np.ndarray]) -> np.ndarray:
@@ -53,14 +57,22 @@ def _shifted(values: np.ndarray, lag: int) -> np.ndarray:
     return moved
 
 
-def _best_shift(values: np.ndarray, reference: np.ndarray, longest: int) -> int:
-    tried = range(-longest, longest + 1)
-    found = [_pearson(_shifted(values, lag), reference) for lag in tried]
-    # Of equally good shifts the smallest.
-    best = max(range(len(tried)), key=lambda index: (round(found[index], 12), -abs(tried[index])))
-    return tried[best] if found[best] >= LEAST_PEAK and abs(tried[best]) < longest else 0
+def _correlations(values: np.ndarray, reference: np.ndarray, longest: int) -> np.ndarray:
+    """Pearson correlations (2 * `longest` + 1,) of `values` moved by each lag with `reference`, where both are.
 
+    Sums over the overlap of each lag are correlations themselves, so all come from a few FFTs.
+    """
+    there = np.isfinite(reference).astype(np.float64)
+    known = np.nan_to_num(reference)
+    middle = len(values) - 1
 
-def _pearson(one: np.ndarray, other: np.ndarray) -> float:
-    both = np.isfinite(one) & np.isfinite(other)
-    return float(pairwise_pearson(np.stack([one[both], other[both]], axis=1))[0, 1]) if both.sum() > 1 else 0.0
+    def sums(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return scipy.signal.correlate(one, other, method="fft")[middle - longest : middle + longest + 1]
+
+    count = np.maximum(sums(np.ones(len(values)), there), 1)
+    mean_one, mean_other = sums(values, there) / count, sums(np.ones(len(values)), known) / count
+    covariance = sums(values, known) / count - mean_one * mean_other
+    variance_one = sums(values**2, there) / count - mean_one**2
+    variance_other = sums(np.ones(len(values)), known**2) / count - mean_other**2
+    below = np.sqrt(np.maximum(variance_one, 0) * np.maximum(variance_other, 0))
+    return np.where(below > 1e-6, covariance / np.maximum(below, 1e-6), 0.0)

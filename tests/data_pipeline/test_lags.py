@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipeline.lags import estimate_lags
+from data_pipeline.lags import _correlations, estimate_lags
 
 
 def _wave(samples, seed):
@@ -34,7 +34,7 @@ def test_annotator_unlike_the_others_is_not_moved():
     ratings = _lagging((0, 30, 0))
     ratings[:, 2] = np.random.default_rng(5).normal(size=len(ratings))
     found = estimate_lags(ratings, 60)
-    assert found[1] - found[0] == pytest.approx(30, abs=1)
+    assert found[1] - found[0] == pytest.approx(30, abs=1) and found[0] + found[1] == found[2] == 0
 
 
 def test_lag_beyond_the_bound_is_left_alone():
@@ -44,3 +44,17 @@ def test_lag_beyond_the_bound_is_left_alone():
 def test_short_or_lone_annotations_have_no_lag():
     np.testing.assert_array_equal(estimate_lags(np.ones((2, 2)), 120), 0)
     np.testing.assert_array_equal(estimate_lags(_lagging((0,)), 120), 0)
+
+
+def test_correlations_are_numpy_s_over_what_overlaps():
+    rng = np.random.default_rng(3)
+    values, reference = rng.normal(size=(2, 50))
+    reference[:4] = np.nan
+    found = _correlations(values, reference, 10)
+    for lag, correlation in zip(range(-10, 11), found, strict=True):
+        pairs = [(values[t + lag], reference[t]) for t in range(4, 50) if 0 <= t + lag < 50]
+        assert correlation == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1], abs=1e-9)
+
+
+def test_annotators_who_never_move_have_no_lag():
+    np.testing.assert_array_equal(estimate_lags(np.zeros((300, 3)), 50), 0)
