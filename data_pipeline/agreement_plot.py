@@ -39,13 +39,16 @@ def plot_agreement(
     left.set(
         title=f"{dimension}: agreement an entry", xlabel="entry, by mean CCC", ylabel="agreement", ylim=(-1.05, 1.05)
     )
+    if len(ordered) <= 40:
+        left.set_xticks(places, [row["entry"] for row in ordered], rotation=90, fontsize=7)
     left.legend(loc="lower right")
     table = np.array([[pairs.get((one, other), np.nan) for other in names] for one in names]).reshape(len(names), -1)
     if names:
         right.imshow(table, vmin=-1, vmax=1, cmap="RdBu")
         for one, other in np.ndindex(table.shape):
             if np.isfinite(table[one, other]) and len(names) <= 12:
-                right.text(other, one, f"{table[one, other]:.2f}", ha="center", va="center", fontsize=8)
+                ink = "white" if abs(table[one, other]) > 0.6 else "black"
+                right.text(other, one, f"{table[one, other]:.2f}", ha="center", va="center", fontsize=8, color=ink)
     right.set(title="CCC of each pair", xticks=range(len(names)), yticks=range(len(names)), yticklabels=names)
     right.set_xticklabels(names, rotation=90)
     with atomic_path(path) as temporary:
