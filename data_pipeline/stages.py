@@ -116,7 +116,13 @@ STAGES: dict[str, Stage] = {
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
     "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
     "match": Stage(
-        "data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels_and_reports, True, version=2
+        module="data_pipeline.match",
+        options=MatchOptions,
+        run=match_labels,
+        inputs=_annotated_faces,
+        outputs=_labels_and_reports,
+        reads_subjects=True,
+        version=2,
     ),
     "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def _load(path: Path, options: ImportOptions) -> ImportedClip:
     told: Any = read_json(path)
     try:
         # Image 00000 is frame 1.
-        frames = {int(name) + 1: (name, told["frames"][name]) for name in sorted(told["frames"], key=int)}
+        names = {_number(name) + 1: name for name in told["frames"]}
+        frames = {number: (names[number], told["frames"][names[number]]) for number in sorted(names)}
         values = {name: [float(frame[name]) for _, frame in frames.values()] for name in DIMENSIONS}
         marks = {
             number: np.array(frame["landmarks"], np.float32).reshape(-1, 2) for number, (_, frame) in frames.items()
@@ -48,6 +50,12 @@ def _load(path: Path, options: ImportOptions) -> ImportedClip:
     return ImportedClip(path.parent, (person,), "AFEW-VA", options.crop_margin, counts)
 
 
+def _number(name: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,7}", name):
+        raise ValueError(f"{name!r} is no image's number")
+    return int(name)
+
+
 def _faces(
     images: dict[int, Path], marks: dict[int, np.ndarray], options: ImportOptions, counts: collections.Counter[str]
 ) -> Iterator[GivenFace]:
@@ -56,7 +64,7 @@ def _faces(
         if not image.exists() or not len(marks[frame]):
             counts["labels without an image or landmarks"] += 1
             continue
-        picture = read_picture(image)
+        picture, _ = read_picture(image)
         face = cut_face(frame, picture, marks[frame], marks[frame], options.crop_margin, options.jpeg_quality)
         if face is None:
             counts["landmarks outside the picture"] += 1

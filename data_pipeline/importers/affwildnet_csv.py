@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def _faces(
 ) -> Iterator[GivenFace]:
     for frame, (_, image, _, _) in enumerate(rows, start=1):
         path = table.parent / image
-        if path.is_file():
+        # A name that no file can have is only a missing file to os.path.
+        if os.path.isfile(path):
             yield whole_face(frame, path, options.jpeg_quality)
         else:
             counts["labels without an image"] += 1

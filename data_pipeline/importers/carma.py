@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def _scale(path: Path, header: dict[str, str]) -> tuple[float, float]:
     except (KeyError, ValueError):
         what = "the header tells no scale ('Minimum Value' and 'Maximum Value', or 'Magnitude')"
         raise InputError(path, what, "export the annotation again, or import it with --from=csv") from None
-    if not low < high:
+    if not (low < high and math.isfinite(high - low)):
         raise InputError(path, f"the scale from {low:g} to {high:g} is none", "mend the header")
     return low, high
 

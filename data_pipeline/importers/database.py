@@ -37,7 +37,9 @@ class ImportOptions:
     )
     low: float = option(-1.0, "csv: the lowest value of the scale")
     high: float = option(1.0, "csv: the highest value of the scale")
-    seconds_per_unit: float = option(1.0, "csv: length of the time column's unit, 0.001 for milliseconds", at_least=0)
+    seconds_per_unit: float = option(
+        1.0, "csv: length of the time column's unit, 0.001 for milliseconds", at_least=1e-9
+    )
 
 
 @dataclasses.dataclass(frozen=True)

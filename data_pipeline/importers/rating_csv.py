@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ class RatingFile:
 
 def _find(folder: Path, options: ImportOptions) -> Iterator[FoundClip]:
     pattern = _pattern(options)
-    if not options.low < options.high:
+    if not (options.low < options.high and math.isfinite(options.high - options.low)):
         raise InputError("--low and --high", f"{options.low:g} to {options.high:g} is no scale", "give --low < --high")
     videos = videos_by_name(Path(options.videos or folder))
     files: dict[str, list[RatingFile]] = collections.defaultdict(list)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from data_pipeline.annotations import write_trace
 from data_pipeline.choose_face import COLUMNS as FACE_COLUMNS
 from data_pipeline.decode import FRAME_RATE
-from data_pipeline.importers.database import Database, GivenFace, ImportedClip, ImportOptions, Person
+from data_pipeline.importers.database import Database, FoundClip, GivenFace, ImportedClip, ImportOptions, Person
 from data_pipeline.manifest import ManifestRow, read_manifest
 from data_pipeline.stages import STAGES
 from tfrecords.crops import member_name, write_crops
@@ -60,7 +60,7 @@ def import_database(workspace: Workspace, name: str, database: Database, options
     # All are looked for before any is written.
     for found in tqdm(list(database.find(folder, options)), unit="clip", desc=name):
         try:
-            clip = found.load()
+            clip = _load(found)
             if known:
                 called = _add_annotations(workspace, known, found.name, clip)
             else:
@@ -82,6 +82,14 @@ def import_database(workspace: Workspace, name: str, database: Database, options
     if rows:
         write_csv(workspace.manifest, MANIFEST_COLUMNS, rows)
     return report
+
+
+def _load(found: FoundClip) -> ImportedClip:
+    try:
+        return found.load()
+    except OSError as error:
+        what = f"it cannot be read ({error.strerror})"
+        raise InputError(error.filename or found.name, what, "check its rights") from None
 
 
 def file_name(text: str) -> str:
