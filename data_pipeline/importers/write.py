@@ -182,7 +182,7 @@ def _write_annotations(workspace: Workspace, entry: str, person: Person, new: bo
 
 def _known_entries(rows: list[ManifestRow]) -> dict[str, tuple[str, ...]]:
     """Names in small letters that annotations may be filed under -> the entries meant: an entry, a clip, a video."""
-    known = {row.source.stem.lower(): row.entries() for row in rows}
+    known = {Path(row.source).stem.lower(): row.entries() for row in rows}
     known |= {row.clip.lower(): row.entries() for row in rows}
     return known | {entry.lower(): (entry,) for row in rows for entry in row.entries()}
 

@@ -49,7 +49,7 @@ def test_carma_s_scale_of_the_header_becomes_minus_1000_to_1000(folder, talk, ru
     write_text(folder / "bob" / "talk_valence.csv", CARMA)
     write_text(folder / "bob" / "talk_arousal.csv", CARMA)
     report = run_import("carma")
-    assert report.clips == ["talk"] and read_manifest(workspace)[0].source == talk
+    assert report.clips == ["talk"] and str(read_manifest(workspace)[0].source) == str(talk)
     assert _read(workspace, "anna", "valence") == {0: 0, 1: 255, 2: -1000, 3: NO_VALUE, 4: 1000}
     # On a scale from 0 to 100; -100 is off it.
     assert _read(workspace, "anna", "arousal") == {0: -1000, 1: -490, 2: NO_VALUE, 3: NO_VALUE, 4: 1000}

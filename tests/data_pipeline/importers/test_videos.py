@@ -41,7 +41,7 @@ def test_aff_wild_s_videos_become_a_manifest_and_annotations_at_their_own_frame_
     assert report.renamed == {"2 b": "2_b"} and not report.set_aside
     assert +report.left_out == {"frames past the last label": 4, "labels past the last frame": 20}
     rows = {row.clip: row for row in read_manifest(workspace)}
-    assert list(rows) == ["105", "2_b", "9"] and rows["2_b"].source == aff_wild / "videos/train/2 b.avi"
+    assert list(rows) == ["105", "2_b", "9"] and str(rows["2_b"].source) == str(aff_wild / "videos/train/2 b.avi")
     assert rows["9"].notes == "Aff-Wild test" and not (workspace.annotations / "aff_wild" / "9").exists()
     traces = _traces(workspace, "aff_wild", "2_b")
     np.testing.assert_allclose(traces["valence"].stamps, np.arange(50) / 25 + 1 / 30, atol=1e-6)
