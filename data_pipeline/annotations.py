@@ -1,34 +1,53 @@
-"""The joystick's files, ``annotations/ANNOTATOR/ENTRY/{valence,arousal}.txt``: a line ``seconds value`` a sample."""
+"""The joystick's files, ``annotations/ANNOTATOR/ENTRY/DIMENSION.txt``: a line ``seconds value`` a sample.
+
+Valence and arousal are needed; any further dimension (``liking.txt``) goes along to the records.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords.errors import InputError
-from tfrecords.workspace import Workspace
+from tfrecords.workspace import Workspace, write_text
 
 DIMENSIONS = ("valence", "arousal")
 LIMIT = 1000
+INVALID = "invalid"  # in place of a value: nobody can say at this moment, see WORKSPACE.md
+NO_VALUE = int(np.iinfo(np.int64).min)  # and how it stands in a trace
+
+# Earlier passes, ``valence.1.txt`` and so on, are no dimensions.
+_DIMENSION_FILE = re.compile(r"[a-z][a-z0-9_]*\.txt")
 
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """One dimension's annotation: stamps float64 (N,) in seconds, ascending; values int64 (N,) in [-1000, 1000]."""
+    """One dimension's annotation: stamps float64 (N,) in seconds, ascending; values int64 (N,) in [-1000, 1000].
+
+    A value is `NO_VALUE` where the sample is marked invalid.
+    """
 
     stamps: np.ndarray
     values: np.ndarray
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Bool (N,): the samples that say something."""
+        return self.values != NO_VALUE
 
 
 def read_trace(path: Path) -> Trace:
     """Reads one annotation file.
 
     Raises:
-      InputError: naming the line, where one is not ``seconds value``, a value is no whole number in [-1000, 1000], or a
-        stamp is negative or lies before its predecessor; or the file is empty or no text.
+      InputError: naming the line, where one is not ``seconds value``, a value is neither a whole number in
+        [-1000, 1000] nor the word ``invalid``, or a stamp is negative or lies before its predecessor; or the file is
+        empty or no text.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -52,8 +71,9 @@ def read_trace(path: Path) -> Trace:
 
 def _read_line(path: Path, number: int, line: str) -> tuple[float, int]:
     words = line.split()
+    marked = len(words) == 2 and words[1] == INVALID
     try:
-        seconds, value = (float(word) for word in words)
+        seconds, value = (float(word) for word in (words[:1] + ["0"] if marked else words))
     except ValueError:
         shown = line.strip()[:40]
         what = f"{shown!r} is not 'seconds value'"
@@ -66,7 +86,28 @@ def _read_line(path: Path, number: int, line: str) -> tuple[float, int]:
     if value != int(value):
         what = f"the value {words[1]} is no whole number"
         raise InputError(path, what, "use whole numbers from -1000 to 1000", number)
-    return seconds, int(value)
+    return seconds, NO_VALUE if marked else int(value)
+
+
+def write_trace(path: Path, trace: Trace) -> None:
+    """Writes one annotation file, stamps to the microsecond."""
+    lines = (
+        f"{stamp:.6f} {INVALID if value == NO_VALUE else value}\n"
+        for stamp, value in zip(trace.stamps.tolist(), trace.values.tolist(), strict=True)
+    )
+    write_text(path, "".join(lines))
+
+
+def scale_values(values: Iterable[float], low: float, high: float) -> np.ndarray:
+    """Values on a scale from `low` to `high` -> int64 in [-1000, 1000], rounded; off the scale or NaN: `NO_VALUE`."""
+    given = np.asarray(list(values), np.float64)
+    with np.errstate(invalid="ignore"):
+        # A rounding error of the file's decimals is no value off the scale.
+        inside = (given >= low - 1e-6 * (high - low)) & (given <= high + 1e-6 * (high - low))
+    scaled = (2 * (np.where(inside, given, low) - low) / (high - low) - 1) * LIMIT
+    # Through 9 decimals first: 0.0305 on [-1, 1] is 30.5 to a person, not 30.499999…
+    whole = np.rint(np.clip(np.round(scaled, 9), -LIMIT, LIMIT)).astype(np.int64)
+    return np.where(inside, whole, NO_VALUE)
 
 
 def find_annotators(workspace: Workspace, entry: str) -> list[str]:
@@ -76,5 +117,11 @@ def find_annotators(workspace: Workspace, entry: str) -> list[str]:
 
 def annotation_files(workspace: Workspace, entry: str) -> list[Path]:
     """Every annotation file that counts for `entry` (earlier passes, ``valence.1.txt`` …, do not)."""
-    found = (workspace.annotations.glob(f"*/{entry}/{dimension}.txt") for dimension in DIMENSIONS)
-    return sorted(path for paths in found for path in paths)
+    found = workspace.annotations.glob(f"*/{entry}/*.txt")
+    return sorted(path for path in found if _DIMENSION_FILE.fullmatch(path.name))
+
+
+def find_dimensions(workspace: Workspace, entry: str) -> tuple[str, ...]:
+    """Valence and arousal, and after them the further dimensions that anyone annotated for `entry`, sorted."""
+    found = {path.stem for path in annotation_files(workspace, entry)}
+    return DIMENSIONS + tuple(sorted(found - set(DIMENSIONS)))

@@ -3,81 +3,129 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 
-from data_pipeline.annotations import DIMENSIONS, Trace, find_annotators, read_trace
+from data_pipeline.annotations import DIMENSIONS, Trace, find_annotators, find_dimensions, read_trace
+from data_pipeline.consensus import Consensus, merge_annotators
 from data_pipeline.decode import FRAME_RATE
 from data_pipeline.manifest import ManifestRow
+from data_pipeline.nearest import HAS_VALUE, REASONS
 from tfrecords.errors import InputError
+from tfrecords.labels import write_labels
 from tfrecords.options import option
-from tfrecords.workspace import Workspace, read_csv, write_text
+from tfrecords.workspace import Workspace, read_csv, read_json, write_json
 
 
 @dataclasses.dataclass(frozen=True)
 class MatchOptions:
-    """Whose annotations label the frames."""
+    """Whose annotations label the frames, and which frames get a label."""
 
-    annotator: str = option("", "annotator whose files are used; needed only where several annotated an entry")
+    annotators: str = option(
+        "best",
+        "whose files are used where several annotated an entry: 'best' for the mean of those who agree, see "
+        "--min_agreement, 'all' for the mean of all, or one annotator's name",
+    )
+    min_agreement: float = option(
+        0.5, "with 'best', the mean correlation with the others that an annotator must reach", at_least=-1, at_most=1
+    )
+    remove_lag: bool = option(False, "move each annotator in time by how much they lag behind the others")
+    max_lag_seconds: float = option(4.0, "the longest lag that is looked for, either way", at_least=0)
+    max_gap_seconds: float = option(
+        1.0, "frames further than this from the nearest stamp get no label; 0: no limit, as the original", at_least=0
+    )
     require_annotations: bool = option(False, "treat an entry without annotation as a failure, not as waiting")
-
-
-def nearest_values(trace: Trace, frames: np.ndarray, frame_rate: float = FRAME_RATE) -> np.ndarray:
-    """The value with the nearest stamp for each frame number (int, from 1), int64 like `frames`.
-
-    Frame n is at n / `frame_rate` seconds. Of two stamps equally near the earlier is taken (undefined in the original).
-    """
-    seconds = np.asarray(frames, np.float64) / frame_rate
-    after = np.clip(np.searchsorted(trace.stamps, seconds), 0, len(trace.stamps) - 1)
-    # Of samples with the same stamp, too, the first counts.
-    before = np.searchsorted(trace.stamps, trace.stamps[np.maximum(after - 1, 0)])
-    to_before, to_after = np.abs(seconds - trace.stamps[before]), np.abs(trace.stamps[after] - seconds)
-    # Stamps carry milliseconds; a nanosecond keeps the rounding of n / 30 from deciding what is a tie.
-    return np.where(to_before <= to_after + 1e-9, trace.values[before], trace.values[after])
 
 
 def match_labels(workspace: Workspace, row: ManifestRow, options: MatchOptions) -> list[str]:
     """Writes ``labels/ENTRY.txt``, ``frame valence arousal`` a line, for each annotated entry of the clip.
 
-    Returns the entries that await annotation.
+    ``labels/ENTRY.json`` tells whose annotations they are and how many frames got none, and why. Returns the entries
+    that await annotation.
 
     Raises:
-      InputError: several annotators and none chosen, one dimension without a file, a bad file, or, with
-        `require_annotations`, no annotation.
+      InputError: annotators who do not agree, a dimension that nobody annotated, a bad file, not one frame with a
+        label, or, with `require_annotations`, no annotation.
     """
     awaiting = []
     for entry in row.entries():
         if not workspace.faces(entry).exists():
             remedy = "run python -m data_pipeline.build from an earlier stage"
             raise InputError(workspace.faces(entry), "the entry's faces are missing", remedy)
+        workspace.labels(entry).unlink(missing_ok=True)
+        workspace.label_report(entry).unlink(missing_ok=True)
         annotators = find_annotators(workspace, entry)
-        if options.annotator:
-            annotators = [name for name in annotators if name == options.annotator]
-        if not annotators:
-            workspace.labels(entry).unlink(missing_ok=True)
+        if options.annotators not in ("best", "all"):
+            annotators = [name for name in annotators if name == options.annotators]
+        if annotators:
+            _match_entry(workspace, entry, annotators, options)
+        else:
             awaiting.append(entry)
-            continue
-        if len(annotators) > 1:
-            what = f"{entry} was annotated by {', '.join(annotators)}"
-            raise InputError(workspace.annotations, what, f"choose one with --annotator={annotators[0]}")
-        folder = workspace.annotations / annotators[0] / entry
-        traces = [_dimension(folder, dimension) for dimension in DIMENSIONS]
-        frames = np.array([int(face["frame"]) for face in read_csv(workspace.faces(entry), ("frame",))], np.int64)
-        columns = [frames, *(nearest_values(trace, frames) for trace in traces)]
-        lines = (" ".join(map(str, values)) for values in zip(*columns, strict=True))
-        write_text(workspace.labels(entry), "".join(f"{line}\n" for line in lines))
     if awaiting and options.require_annotations:
         folder = workspace.annotations / "ANNOTATOR" / awaiting[0]
         raise InputError(folder, "there is no annotation", "annotate the clip or drop --require_annotations")
     return awaiting
 
 
-def _dimension(folder: Path, dimension: str) -> Trace:
-    path = folder / f"{dimension}.txt"
-    if not path.exists():
+def _match_entry(workspace: Workspace, entry: str, annotators: list[str], options: MatchOptions) -> None:
+    merged = {}
+    for dimension in find_dimensions(workspace, entry):
+        traces = _read_traces(workspace, entry, annotators, dimension)
+        if traces:
+            merged[dimension] = _merge(workspace, entry, dimension, traces, options)
+    frames = np.array([int(face["frame"]) for face in read_csv(workspace.faces(entry), ("frame",))], np.int64)
+    found = {name: each.values_at(frames / FRAME_RATE, options.max_gap_seconds) for name, each in merged.items()}
+    # A frame that lacks several dimensions counts once, for the highest reason.
+    reasons = np.max([why for _, why in found.values()], axis=0)
+    labelled = reasons == HAS_VALUE
+    dropped = {name: int(np.sum(reasons == number)) for number, name in enumerate(REASONS) if number != HAS_VALUE}
+    if not labelled.any():
+        what = f"of {len(frames)} frames with a face none gets a label ({_told(dropped)})"
+        remedy = "annotate the clip again, or raise --max_gap_seconds"
+        raise InputError(workspace.annotations / annotators[0] / entry, what, remedy)
+    columns = {name: np.rint(values[labelled]).astype(np.int64) for name, (values, _) in found.items()}
+    write_labels(workspace.labels(entry), frames[labelled], columns)
+    report = {"entry": entry, "frames": len(frames), "labelled": int(labelled.sum()), "dropped": dropped}
+    write_json(workspace.label_report(entry), report | {"lags": {name: each.lags for name, each in merged.items()}})
+
+
+def _read_traces(workspace: Workspace, entry: str, annotators: list[str], dimension: str) -> dict[str, Trace]:
+    """Annotator -> annotation, of those who annotated `dimension`; valence and arousal somebody must have."""
+    files = {name: workspace.annotations / name / entry / f"{dimension}.txt" for name in annotators}
+    there = {name: path for name, path in files.items() if path.exists()}
+    if not there and dimension in DIMENSIONS:
+        path = files[annotators[0]]
         raise InputError(path, f"the {dimension} annotation is missing", "annotate this dimension too")
-    return read_trace(path)
+    return {name: read_trace(path) for name, path in there.items()}
+
+
+def _merge(
+    workspace: Workspace, entry: str, dimension: str, traces: dict[str, Trace], options: MatchOptions
+) -> Consensus:
+    gap, lag = options.max_gap_seconds, options.max_lag_seconds
+    merged, agreement = merge_annotators(
+        traces, options.annotators == "all", options.min_agreement, options.remove_lag, gap, lag
+    )
+    if merged is None:
+        what = f"no two of {', '.join(traces)} agree on the {dimension} of {entry} (correlation {agreement:.2f})"
+        names = f"--annotators={next(iter(traces))} or --annotators=all"
+        raise InputError(workspace.annotations, what, f"choose with {names}, or lower --min_agreement")
+    return merged
+
+
+def summarise_reports(workspace: Workspace, entries: Iterable[str]) -> str:
+    """One sentence on the frames of `entries` that have a face and no label, '' if there are none."""
+    totals = dict.fromkeys(REASONS[1:], 0)
+    for entry in entries:
+        path = workspace.label_report(entry)
+        for name, count in (read_json(path)["dropped"] if path.exists() else {}).items():
+            totals[name] += count
+    return f"{sum(totals.values())} frames with a face got no label ({_told(totals)})" if any(totals.values()) else ""
+
+
+def _told(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in dropped.items() if count) or "no face"
 
 
 if __name__ == "__main__":

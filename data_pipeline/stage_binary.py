@@ -13,6 +13,7 @@ from typing import Any
 from absl import flags
 
 from data_pipeline.cluster import ClusterOptions
+from data_pipeline.match import summarise_reports
 from data_pipeline.partition import PartitionOptions
 from data_pipeline.pipeline import BuildOptions, BuildResult, build
 from data_pipeline.stages import STAGES
@@ -27,6 +28,9 @@ def print_result(workspace: Workspace, result: BuildResult) -> None:
         print(f"{name:>10} {seconds:8.1f} s")
     parts = ", ".join(f"{count} {name}" for name, count in result.partition.items())
     print(f"{len(result.labelled)} entries labelled{f' ({parts})' if parts else ''} in {workspace.root}")
+    unlabelled = summarise_reports(workspace, result.labelled)
+    if unlabelled:
+        print(unlabelled)
     if result.awaiting:
         print(f"{len(result.awaiting)} awaiting annotation: {', '.join(result.awaiting[:10])}")
     for name, count in result.other_code.items():

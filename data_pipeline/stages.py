@@ -115,6 +115,10 @@ def _labels(workspace: Workspace, row: ManifestRow) -> list[Path]:
     return [workspace.labels(entry) for entry in row.entries()]
 
 
+def _labels_and_reports(workspace: Workspace, row: ManifestRow) -> list[Path]:
+    return _labels(workspace, row) + [workspace.label_report(entry) for entry in row.entries()]
+
+
 def _labelled_faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     facts = [workspace.database] if workspace.database.exists() else []
     return _labels(workspace, row) + _faces(workspace, row) + _detections(workspace, row) + facts
@@ -138,7 +142,15 @@ STAGES: dict[str, Stage] = {
     ),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops, version=2),
     "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads=_PEOPLE),
-    "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads=_PEOPLE),
+    "match": Stage(
+        module="data_pipeline.match",
+        options=MatchOptions,
+        run=match_labels,
+        inputs=_annotated_faces,
+        outputs=_labels_and_reports,
+        reads=_PEOPLE,
+        version=2,
+    ),
     "convert": Stage(
         "tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads=_PEOPLE, version=2
     ),
@@ -154,6 +166,8 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
     stage = STAGES[name]
     path = workspace.provenance(row.clip)
     provenance = _read_provenance(path)
+    if _is_given(provenance.get(name)):
+        return False
     made_from = _fingerprint(workspace, row, stage, options)
     if _is_fresh(workspace, provenance.get(name), made_from):
         return False
@@ -193,6 +207,8 @@ def freshness(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any])
     other_code: list[str] = []
     for name, options in stages.items():
         stage, known = STAGES[name], provenance.get(name)
+        if _is_given(known):
+            continue
         try:
             fresh = _is_fresh(workspace, known, known and _fingerprint(workspace, row, stage, options))
         except (OSError, InputError):
@@ -202,6 +218,11 @@ def freshness(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any])
         if known.get("code", "") != code_digest(stage.module):
             other_code.append(name)
     return Freshness("", tuple(other_code))
+
+
+def _is_given(known: dict[str, Any] | None) -> bool:
+    """Whether an imported database came with this stage's outputs, see importers/: the stage is never run then."""
+    return known is not None and "imported" in known
 
 
 def _is_fresh(workspace: Workspace, known: dict[str, Any] | None, made_from: object) -> bool:
@@ -219,7 +240,9 @@ def _read_provenance(path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(known, dict):
         return {}
     return {
-        name: made for name, made in known.items() if isinstance(made, dict) and {"fingerprint", "outputs"} <= set(made)
+        name: made
+        for name, made in known.items()
+        if isinstance(made, dict) and "outputs" in made and ("fingerprint" in made or "imported" in made)
     }
 
 

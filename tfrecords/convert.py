@@ -16,6 +16,7 @@ from tfrecords.crops import read_crops
 from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
 from tfrecords.faces import landmarks_in_box, resize_face
+from tfrecords.labels import ORIGINAL_LABELS, read_labels
 from tfrecords.options import option
 from tfrecords.record_file import write_records
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
@@ -34,24 +35,6 @@ class ConvertOptions:
     record_jpeg_quality: int = option(95, "JPEG quality of stored faces, 1 to 100", at_least=1, at_most=100)
 
 
-def read_labels(path: Path) -> dict[int, dict[str, int]]:
-    """Reads ``labels/ENTRY.txt``: frame -> {"valence": …, "arousal": …}, whole numbers in [-1000, 1000].
-
-    Raises:
-      InputError: naming the line that is not ``frame valence arousal``.
-    """
-    labels = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            # int(float(…)) truncates towards zero, as the original's conversion does.
-            frame, valence, arousal = (int(float(word)) for word in line.split())
-        except (ValueError, OverflowError):
-            what = f"{line[:40]!r} is not 'frame valence arousal'"
-            raise InputError(path, what, "run python -m data_pipeline.match again", number) from None
-        labels[frame] = {"valence": valence, "arousal": arousal}
-    return labels
-
-
 def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, chosen: ConvertOptions) -> int:
     """Writes ``records/ENTRY.tfrecords`` and its sidecar; returns the number of records.
 
@@ -63,6 +46,12 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
         record.unlink(missing_ok=True)
         return 0
     labels = read_labels(workspace.labels(entry))
+    if not labels:
+        what = "no frame is labelled"
+        raise InputError(workspace.labels(entry), what, "annotate the clip again, or take it out of the manifest")
+    if chosen.profile == "original":
+        labels = {frame: {name: label[name] for name in ORIGINAL_LABELS} for frame, label in labels.items()}
+    frames = tuple(labels)
     faces = {int(face["frame"]): face for face in read_csv(workspace.faces(entry), ("frame", "face", "member"))}
     missing = sorted(set(labels) - set(faces))
     if missing:
@@ -72,8 +61,7 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
     found = {(row["frame"], row["face"]): row for row in rows}
     with read_crops(workspace.crops(clip)) as read:
         offsets, digest = write_records(record, _examples(entry, labels, faces, found, read, chosen))
-    frames = tuple(labels)
-    columns = {name: [label[name] for label in labels.values()] for name in ("valence", "arousal")}
+    columns = {name: [label[name] for label in labels.values()] for name in next(iter(labels.values()))}
     sidecar = Sidecar(
         entry=entry,
         clip=clip,

@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.crops import encode_jpeg
+from tfrecords.labels import ORIGINAL_LABELS
 
 ENCODINGS = ("jpeg", "png", "raw", "float32")
 PROFILES = ("face", "original")
@@ -52,7 +53,9 @@ def encode_example(
     `labels` are whole numbers in [-1000, 1000]. The same arguments give the same bytes.
     """
     feature = {"frameNo": bytes_feature(name.encode()), "frame": bytes_feature(face)}
-    feature |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=[value])) for key, value in labels.items()}
+    # Only the original's two: another dimension could be called like any other key.
+    whole = {key: tf.train.Int64List(value=[value]) for key, value in labels.items() if key in ORIGINAL_LABELS}
+    feature |= {key: tf.train.Feature(int64_list=value) for key, value in whole.items()}
     if box is not None and score is not None and landmarks is not None:
         feature |= {f"label/{key}": float_feature([value / SCALE]) for key, value in labels.items()}
         feature |= {

@@ -78,6 +78,9 @@ class Workspace:
     def labels(self, entry: str) -> Path:
         return self.root / "labels" / f"{entry}.txt"
 
+    def label_report(self, entry: str) -> Path:
+        return self.root / "labels" / f"{entry}.json"
+
     def record(self, entry: str) -> Path:
         return self.root / "records" / f"{entry}.tfrecords"
 

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.annotations import annotation_files, find_annotators, read_trace
+from data_pipeline.annotations import (
+    NO_VALUE,
+    Trace,
+    annotation_files,
+    find_annotators,
+    find_dimensions,
+    read_trace,
+    scale_values,
+    write_trace,
+)
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, write_text
 
@@ -77,3 +86,36 @@ def test_annotators_are_the_folders_and_earlier_passes_do_not_count(tmp_path):
     assert find_annotators(workspace, "clip") == ["anna", "zoe"]
     files = [path.relative_to(workspace.annotations).as_posix() for path in annotation_files(workspace, "clip")]
     assert files == ["anna/clip/arousal.txt", "anna/clip/valence.txt", "zoe/clip/arousal.txt", "zoe/clip/valence.txt"]
+
+
+def test_sample_marked_invalid_has_no_value(tmp_path):
+    (tmp_path / "valence.txt").write_text("0.1 5\n0.2 invalid\n")
+    trace = read_trace(tmp_path / "valence.txt")
+    assert trace.values.tolist() == [5, NO_VALUE] and trace.valid.tolist() == [True, False]
+
+
+def test_written_trace_reads_back(tmp_path):
+    trace = Trace(np.array([0.033333, 0.5, 12.25]), np.array([-1000, NO_VALUE, 7]))
+    write_trace(tmp_path / "a" / "valence.txt", trace)
+    assert (tmp_path / "a" / "valence.txt").read_text() == "0.033333 -1000\n0.500000 invalid\n12.250000 7\n"
+    read = read_trace(tmp_path / "a" / "valence.txt")
+    np.testing.assert_array_equal(read.stamps, trace.stamps)
+    np.testing.assert_array_equal(read.values, trace.values)
+
+
+def test_values_of_a_scale_become_whole_numbers():
+    assert scale_values([-1, -0.0005, 0, 0.123456, 1], -1, 1).tolist() == [-1000, 0, 0, 123, 1000]
+    assert scale_values([-10, -3, 0, 10], -10, 10).tolist() == [-1000, -300, 0, 1000]
+    assert scale_values([0, 0.25, 1], 0, 1).tolist() == [-1000, -500, 1000]
+
+
+def test_values_off_the_scale_are_no_values():
+    assert scale_values([-5, float("nan"), 1.1, float("inf"), 1.0000001], -1, 1).tolist() == [NO_VALUE] * 4 + [1000]
+
+
+def test_further_dimensions_are_found_beside_valence_and_arousal(tmp_path):
+    workspace = Workspace(tmp_path)
+    for annotator, name in [("anna", "liking"), ("zoe", "dominance"), ("zoe", "liking.1"), ("zoe", "Notes")]:
+        write_text(workspace.annotations / annotator / "clip" / f"{name}.txt", "0 0\n")
+    assert find_dimensions(workspace, "clip") == ("valence", "arousal", "dominance", "liking")
+    assert find_dimensions(workspace, "other") == ("valence", "arousal")

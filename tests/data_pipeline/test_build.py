@@ -107,7 +107,14 @@ def test_changed_annotation_redoes_match_and_convert_of_its_clip_only(workspace)
     changed = {file.relative_to(workspace.root).as_posix() for file in after if after[file] != before.get(file)}
     records = {"records/again.tfrecords", "records/again.json"}
     assert (
-        changed == {path.relative_to(workspace.root).as_posix(), "labels/again.txt", "provenance/again.json"} | records
+        changed
+        == {
+            path.relative_to(workspace.root).as_posix(),
+            "labels/again.txt",
+            "labels/again.json",
+            "provenance/again.json",
+        }
+        | records
     )
     assert json.loads((workspace.root / "records/again.json").read_text())["ranges"]["valence"] == [-0.007, -0.007]
     made = [file for file in after if file.stem == "again" or file.parent.name == "again"]

@@ -1,53 +1,18 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from data_pipeline.annotations import Trace
+from data_pipeline.annotations import read_trace
 from data_pipeline.manifest import ManifestRow
-from data_pipeline.match import MatchOptions, match_labels, nearest_values
+from data_pipeline.match import MatchOptions, match_labels, summarise_reports
 from tfrecords.errors import InputError
+from tfrecords.labels import read_labels
 from tfrecords.workspace import Workspace, write_csv, write_text
 
 ONE = ManifestRow("clip", Path("clip.mp4"), ("s1",))
 TWO = ManifestRow("clip", Path("clip.mp4"), ("s1", "s2"))
-
-
-def _nearest(stamps, values, frames):
-    return nearest_values(Trace(np.array(stamps), np.array(values)), np.array(frames)).tolist()
-
-
-def test_frame_2_takes_stamp_57_ms():
-    stamps, values = [0.010, 0.030, 0.041, 0.057, 0.089, 0.102, 0.119], range(121, 128)
-    assert _nearest(stamps, values, [1, 2]) == [122, 124]
-
-
-def test_equally_near_stamps_give_the_earlier():
-    assert _nearest([0.9, 1.1], [1, 2], [30]) == [1]
-    assert _nearest([0.3, 0.7], [1, 2], [15]) == [1]  # 0.7 - 0.5 is less than 0.5 - 0.3 in binary
-
-
-def test_same_stamp_twice_gives_the_first_value():
-    assert _nearest([0.5, 1.0, 1.0, 1.0], [1, 2, 3, 4], [30]) == [2]
-
-
-def test_frames_before_the_first_and_after_the_last_stamp_take_the_outermost():
-    assert _nearest([1.0, 2.0], [5, 6], [1, 29, 61, 900]) == [5, 5, 6, 6]
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3000), st.integers(-1000, 1000)), min_size=1, max_size=30),
-    st.lists(st.integers(1, 100), min_size=1, max_size=20),
-)
-def test_value_is_that_of_the_nearest_stamp(samples, frames):
-    samples.sort(key=lambda sample: sample[0])
-    milliseconds, values = zip(*samples, strict=True)
-    found = _nearest([stamp / 1000 for stamp in milliseconds], values, frames)
-    # Exact in whole numbers: frame n is at 1000 n / 30 ms. min() takes the first, the earlier, of equals.
-    expected = [values[min(range(len(values)), key=lambda k: abs(3 * milliseconds[k] - 100 * n))] for n in frames]
-    assert found == expected
 
 
 @pytest.fixture
@@ -89,16 +54,127 @@ def test_entry_without_annotation_is_a_failure_only_if_annotations_are_required(
         match_labels(workspace, ONE, MatchOptions(require_annotations=True))
 
 
-def test_several_annotators_need_a_choice(workspace):
+def test_annotator_s_name_chooses(workspace):
     _annotate(workspace, "anna", "clip")
     _annotate(workspace, "zoe", "clip", valence="0 9\n", arousal="0 9\n")
-    with pytest.raises(InputError, match="clip was annotated by anna, zoe; choose one with --annotator=anna"):
-        match_labels(workspace, ONE, MatchOptions())
-    match_labels(workspace, ONE, MatchOptions(annotator="zoe"))
+    match_labels(workspace, ONE, MatchOptions(annotators="zoe"))
     assert workspace.labels("clip").read_text() == "1 9 9\n2 9 9\n5 9 9\n"
+    assert match_labels(workspace, ONE, MatchOptions(annotators="bob")) == ["clip"]
 
 
 def test_missing_dimension_is_named_with_a_remedy(workspace):
     _annotate(workspace, "anna", "clip", arousal=None)
     with pytest.raises(InputError, match=r"clip/arousal\.txt: the arousal annotation is missing; annotate this"):
+        match_labels(workspace, ONE, MatchOptions())
+
+
+def _report(workspace, entry="clip"):
+    return json.loads(workspace.label_report(entry).read_text())
+
+
+def test_frames_far_from_every_stamp_or_marked_invalid_get_no_label_and_are_counted(workspace):
+    frames = [1, 30, 45, 60, 90, 150, 151]
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": frame} for frame in frames])
+    _annotate(workspace, "anna", "clip", valence="1 10\n2 20\n4 30\n", arousal="0 0\n1 1\n1.5 invalid\n2 2\n3 3\n4 4\n")
+    match_labels(workspace, ONE, MatchOptions(max_gap_seconds=0.9))
+    # 45 is invalid; 90 (3 s) is 1 s from valence's stamps; 150 and 151 (5 s) lie past the annotation.
+    assert workspace.labels("clip").read_text() == "30 10 1\n60 20 2\n"
+    report = _report(workspace)
+    assert (report["frames"], report["labelled"]) == (7, 2)
+    assert report["dropped"] == {"gap": 1, "before_annotation": 1, "past_annotation": 2, "invalid": 1}
+    assert summarise_reports(workspace, ["clip", "other"]) == (
+        "5 frames with a face got no label (gap 1, before annotation 1, past annotation 2, invalid 1)"
+    )
+
+
+def test_without_limit_every_frame_takes_the_nearest_stamp(workspace):
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": 1}, {"frame": 9000}])
+    _annotate(workspace, "anna", "clip")
+    match_labels(workspace, ONE, MatchOptions(max_gap_seconds=0))
+    assert workspace.labels("clip").read_text() == "1 1 30\n9000 -2 40\n"
+
+
+def test_clip_without_one_label_is_refused_with_the_reasons(workspace):
+    _annotate(workspace, "anna", "clip", valence="50 1\n", arousal="0 invalid\n")
+    with pytest.raises(InputError, match=r"of 3 frames with a face none gets a label \(invalid 3\); annotate"):
+        match_labels(workspace, ONE, MatchOptions())
+    assert not workspace.labels("clip").exists() and not workspace.label_report("clip").exists()
+
+
+def test_further_dimensions_get_columns_that_a_header_names(workspace):
+    _annotate(workspace, "anna", "clip")
+    write_text(workspace.annotations / "anna" / "clip" / "liking.txt", "0 900\n0.15 -900\n")
+    write_text(workspace.annotations / "anna" / "clip" / "liking.1.txt", "an earlier pass\n")
+    match_labels(workspace, ONE, MatchOptions())
+    text = "# frame valence arousal liking\n1 1 30 900\n2 -2 40 900\n5 -2 40 -900\n"
+    assert workspace.labels("clip").read_text() == text
+    assert read_labels(workspace.labels("clip"))[5] == {"valence": -2, "arousal": 40, "liking": -900}
+
+
+def _curve(scale=1.0, offset=0, lag=0.0, seconds=20.0):
+    """A joystick's file of a slow wave, sampled at 30 Hz."""
+    times = [k / 30 for k in range(1, round(seconds * 30) + 1)]
+    wave = [np.sin((t - lag) * 0.9) + np.sin((t - lag) * 2.3) for t in times]
+    values = [round(scale * 300 * value + offset) for value in wave]
+    return "".join(f"{t:.6f} {value}\n" for t, value in zip(times, values, strict=True))
+
+
+@pytest.fixture
+def three_annotators(workspace):
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": frame} for frame in range(1, 601)])
+    _annotate(workspace, "anna", "clip", _curve(), _curve())
+    _annotate(workspace, "bob", "clip", _curve(offset=100), _curve(offset=100))
+    _annotate(workspace, "zoe", "clip", _curve(scale=-1), _curve(scale=1, offset=-40))
+    return workspace
+
+
+def test_best_takes_the_mean_of_those_who_agree_per_dimension(three_annotators):
+    match_labels(three_annotators, ONE, MatchOptions())
+    lags = _report(three_annotators)["lags"]
+    assert sorted(lags["valence"]) == ["anna", "bob"] and sorted(lags["arousal"]) == ["anna", "bob", "zoe"]
+    anna = read_trace(three_annotators.annotations / "anna" / "clip" / "valence.txt").values
+    labels = read_labels(three_annotators.labels("clip"))
+    assert [label["valence"] for label in labels.values()] == (anna + 50).tolist()
+    assert [label["arousal"] for label in labels.values()] == (anna + 20).tolist()
+
+
+def test_all_takes_the_mean_of_all(three_annotators):
+    match_labels(three_annotators, ONE, MatchOptions(annotators="all"))
+    anna = read_trace(three_annotators.annotations / "anna" / "clip" / "valence.txt").values
+    labels = read_labels(three_annotators.labels("clip"))
+    zoe = np.array([round(-value) for value in anna])
+    expected = np.rint((anna + anna + 100 + zoe) / 3)
+    assert [label["valence"] for label in labels.values()] == expected.tolist()
+
+
+def test_lag_between_annotators_is_removed_on_request(workspace):
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": frame} for frame in range(60, 541)])
+    _annotate(workspace, "anna", "clip", _curve(), _curve())
+    _annotate(workspace, "bob", "clip", _curve(lag=1.0), _curve(lag=0.4))
+    match_labels(workspace, ONE, MatchOptions(remove_lag=True))
+    lags = _report(workspace)["lags"]
+    assert lags["valence"] == pytest.approx({"anna": -0.5, "bob": 0.5}, abs=1 / 60)
+    assert lags["arousal"] == pytest.approx({"anna": -0.2, "bob": 0.2}, abs=1 / 60)
+    # Both moved by half a second: what anna wrote at t - 0.5 s and bob at t + 0.5 s.
+    anna = read_trace(workspace.annotations / "anna" / "clip" / "valence.txt").values
+    labels = read_labels(workspace.labels("clip"))
+    assert labels[300]["valence"] == anna[300 - 15 - 1]
+
+
+def test_annotator_with_a_gap_leaves_it_to_the_others(workspace):
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": 30}, {"frame": 60}])
+    _annotate(workspace, "anna", "clip", "1 100\n2 200\n", "1 0\n2 0\n")
+    _annotate(workspace, "bob", "clip", "1 300\n2 invalid\n", "1 0\n2 0\n")
+    match_labels(workspace, ONE, MatchOptions(annotators="all"))
+    assert workspace.labels("clip").read_text() == "30 200 0\n60 200 0\n"
+
+
+def test_annotators_who_disagree_need_a_choice(workspace):
+    write_csv(workspace.faces("clip"), ("frame",), [{"frame": frame} for frame in range(1, 601)])
+    _annotate(workspace, "anna", "clip", _curve(), _curve())
+    _annotate(workspace, "zoe", "clip", _curve(scale=-1), _curve())
+    message = (
+        r"no two of anna, zoe agree on the valence of clip \(correlation -1.00\); choose with --annotators=anna or"
+    )
+    with pytest.raises(InputError, match=message):
         match_labels(workspace, ONE, MatchOptions())

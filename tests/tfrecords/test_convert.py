@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords import convert
+from tfrecords import convert, loader
 from tfrecords.convert import ConvertOptions, convert_entry, read_labels
 from tfrecords.crops import read_crops
 from tfrecords.errors import InputError
 from tfrecords.faces import resize_face
+from tfrecords.index import RecordFile
 from tfrecords.sidecar import read_sidecar, sidecar_path
 
 
@@ -76,6 +77,35 @@ def test_bad_label_line_is_named_with_a_remedy(workspace, make_entry, line):
     make_entry("a", [1], labels=f"1 0 0\n{line}\n")
     with pytest.raises(InputError, match=r"a\.txt, line 2: .* is not 'frame valence arousal'; run .*match again"):
         read_labels(workspace.labels("a"))
+
+
+def test_further_dimensions_stand_beside_valence_and_arousal_by_name(workspace, make_entry):
+    make_entry("a", [1, 2], labels="# frame valence arousal liking score\n1 10 20 900 -5\n2 11 21 -900 5\n")
+    assert read_labels(workspace.labels("a"))[2] == {"valence": 11, "arousal": 21, "liking": -900, "score": 5}
+    first, _ = _convert(workspace, "a")
+    features = first.features.feature
+    np.testing.assert_allclose(features["label/liking"].float_list.value, [0.9], rtol=1e-6)
+    assert "liking" not in features and features["valence"].int64_list.value == [10]
+    # A dimension called like another key takes nothing from it.
+    np.testing.assert_allclose(features["score"].float_list.value, [0.9], rtol=1e-6)
+    np.testing.assert_allclose(features["label/score"].float_list.value, [-0.005], rtol=1e-6)
+    sidecar = read_sidecar(workspace.record("a"))
+    assert sidecar.labels == ("valence", "arousal", "liking", "score") and sidecar.ranges["liking"] == [-0.9, 0.9]
+    file = RecordFile(workspace.record("a"), sidecar, np.array(sidecar.frames), np.array(sidecar.offsets))
+    np.testing.assert_allclose(loader.read_labels(file, ["liking"])[:, 0], [0.9, -0.9], rtol=1e-6)
+
+
+def test_original_profile_leaves_further_dimensions_out(workspace, make_entry):
+    make_entry("a", [1], labels="# frame valence arousal liking\n1 10 20 900\n")
+    (example,) = _convert(workspace, "a", profile="original")
+    assert sorted(example.features.feature) == ["arousal", "frame", "frameNo", "valence"]
+    assert read_sidecar(workspace.record("a")).labels == ("valence", "arousal")
+
+
+def test_labels_file_without_a_frame_is_refused(workspace, make_entry):
+    make_entry("a", [1], labels="# frame valence arousal liking\n")
+    with pytest.raises(InputError, match="no frame is labelled"):
+        _convert(workspace, "a")
 
 
 def test_sidecar_tells_what_is_in_the_record(workspace, make_entry):

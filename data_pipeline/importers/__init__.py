@@ -1,0 +1,21 @@
+"""Other databases by name, a file each. A new database is one new file and one entry here.
+
+Each gives a `Database`: its clips with their annotations, and its terms. None of the databases is public: who imports
+one must have it from its authors.
+"""
+
+from __future__ import annotations
+
+from data_pipeline.importers import afew_va, aff_wild, aff_wild2, affwildnet_csv, carma, omg_emotion, rating_csv
+from data_pipeline.importers.database import Database
+
+IMPORTERS: dict[str, Database] = {
+    "aff_wild": aff_wild.DATABASE,
+    "aff_wild2": aff_wild2.DATABASE,
+    "afew_va": afew_va.DATABASE,
+    "omg_emotion": omg_emotion.DATABASE,
+    "affwildnet_csv": affwildnet_csv.DATABASE,
+    "carma": carma.CARMA,
+    "darma": carma.DARMA,
+    "csv": rating_csv.DATABASE,
+}

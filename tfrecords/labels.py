@@ -1,0 +1,46 @@
+"""The labels file of an entry, ``labels/ENTRY.txt``: a line ``frame valence arousal`` a labelled frame.
+
+Where there are more dimensions the first line names the columns: ``# frame valence arousal liking``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords.errors import InputError
+from tfrecords.workspace import write_text
+
+ORIGINAL_LABELS = ("valence", "arousal")
+_HEADER = "# frame "
+
+
+def write_labels(path: Path, frames: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+    """Writes frame numbers (N,) and a column of whole numbers (N,) a dimension, valence and arousal first."""
+    header = "" if tuple(columns) == ORIGINAL_LABELS else f"{_HEADER}{' '.join(columns)}\n"
+    lines = zip(frames.tolist(), *(column.tolist() for column in columns.values()), strict=True)
+    write_text(path, header + "".join(" ".join(map(str, line)) + "\n" for line in lines))
+
+
+def read_labels(path: Path) -> dict[int, dict[str, int]]:
+    """Reads ``labels/ENTRY.txt``: frame -> {"valence": …, "arousal": …}, whole numbers in [-1000, 1000].
+
+    Raises:
+      InputError: naming the line that is not ``frame valence arousal`` or what its header names.
+    """
+    names = list(ORIGINAL_LABELS)
+    labels = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if number == 1 and line.startswith(_HEADER):
+            names = line.split()[2:]
+            continue
+        try:
+            # int(float(…)) truncates towards zero, as the original's conversion does.
+            frame, *values = (int(float(word)) for word in line.split())
+            labels[frame] = dict(zip(names, values, strict=True))
+        except (ValueError, OverflowError):
+            what = f"{line[:40]!r} is not 'frame {' '.join(names)}'"
+            raise InputError(path, what, "run python -m data_pipeline.match again", number) from None
+    return labels
