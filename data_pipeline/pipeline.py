@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from data_pipeline.corrections import check_corrections
 from data_pipeline.engine import process_clips
 from data_pipeline.failures import Outcome, read_failures, update_failures
 from data_pipeline.manifest import ManifestRow, read_manifest
@@ -51,6 +52,7 @@ def build(
     """
     given = stage_options or {}
     rows = read_manifest(workspace)
+    check_corrections(workspace, {entry for row in rows for entry in row.entries()})
     clips = {row.clip for row in rows}
     worked_on = _chosen_rows(workspace, rows, chosen.clips)
     seconds: dict[str, float] = {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from data_pipeline.annotations import annotation_files
 from data_pipeline.choose_face import FilterOptions, choose_faces
+from data_pipeline.corrections import clip_corrections
 from data_pipeline.detect import DetectOptions, detect_faces
 from data_pipeline.manifest import ManifestRow
 from data_pipeline.match import MatchOptions, match_labels
@@ -31,7 +32,10 @@ class NoOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One step of the pipeline; `version` rises whenever the same inputs would give another output."""
+    """One step of the pipeline; `version` rises whenever the same inputs would give another output.
+
+    `facts` are what it reads of files that are about other clips too.
+    """
 
     module: str
     options: type
@@ -40,6 +44,7 @@ class Stage:
     outputs: Paths
     reads_subjects: bool = False
     version: int = 1
+    facts: Callable[[Workspace, ManifestRow], object] | None = None
 
 
 def _probe(workspace: Workspace, row: ManifestRow, options: NoOptions) -> None:
@@ -86,6 +91,12 @@ def _faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     return [workspace.faces(entry) for entry in row.entries()]
 
 
+def _corrected(workspace: Workspace, row: ManifestRow) -> list[Any]:
+    """What ``corrections.csv`` says about this clip: a row more about another one leaves it fresh."""
+    fields = map(dataclasses.asdict, clip_corrections(workspace, row.entries()))
+    return [{name: value for name, value in correction.items() if name != "line"} for correction in fields]
+
+
 def _annotated_faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     files = [path for entry in row.entries() for path in annotation_files(workspace, entry)]
     return _faces(workspace, row) + files
@@ -110,7 +121,16 @@ STAGES: dict[str, Stage] = {
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
     "transcode": Stage("data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops),
-    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads_subjects=True),
+    "filter": Stage(
+        "data_pipeline.choose_face",
+        FilterOptions,
+        choose_faces,
+        _crops,
+        _faces,
+        reads_subjects=True,
+        version=2,
+        facts=_corrected,
+    ),
     "match": Stage("data_pipeline.match", MatchOptions, match_labels, _annotated_faces, _labels, reads_subjects=True),
     "convert": Stage("tfrecords.convert", ConvertOptions, _convert, _labelled_faces, _records, reads_subjects=True),
 }
@@ -161,4 +181,6 @@ def _fingerprint(workspace: Workspace, row: ManifestRow, stage: Stage, options: 
             name = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
             inputs.append((name, path.stat().st_size, path.stat().st_mtime_ns))
     parts = [stage.version, dataclasses.asdict(options), inputs, row.subjects if stage.reads_subjects else ()]
+    if stage.facts is not None:
+        parts.append(stage.facts(workspace, row))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
