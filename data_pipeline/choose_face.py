@@ -27,7 +27,7 @@ class FilterOptions:
 
 
 def choose_faces(workspace: Workspace, row: ManifestRow, options: FilterOptions) -> None:
-    """Writes ``faces/ENTRY.csv`` for each of the clip's entries: what the filter chose, as ``corrections.csv`` mends it.
+    """Writes ``faces/ENTRY.csv`` for each of the clip's entries: the filter's choice, corrected by ``corrections.csv``.
 
     With two subjects, person 1 is the one further left in the first frame that shows both, and no face is given to
     both.

@@ -1,4 +1,4 @@
-"""What a filter is given: a clip's detections frame by frame, with boxes and scores, crops and pictures read on demand."""
+"""What a filter is given: a clip's detections a frame, with boxes and scores; crops and pictures read on demand."""
 
 from __future__ import annotations
 

@@ -34,4 +34,4 @@ def cosine_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 @functools.cache
 def _kaze() -> cv2.Feature2D:
-    return cv2.xfeatures2d.KAZE_create()
+    return cv2.xfeatures2d.KAZE_create()  # type: ignore[attr-defined]

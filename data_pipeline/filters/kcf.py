@@ -65,6 +65,6 @@ def _start(picture: np.ndarray, box: Sequence[float]) -> cv2.TrackerKCF | None:
     right, bottom = min(round(box[0] + box[2]), width), min(round(box[1] + box[3]), height)
     if right - left < 4 or bottom - top < 4:
         return None
-    tracker = cv2.TrackerKCF_create()
+    tracker = cv2.TrackerKCF_create()  # type: ignore[attr-defined]
     tracker.init(np.ascontiguousarray(picture), (left, top, right - left, bottom - top))
     return tracker
