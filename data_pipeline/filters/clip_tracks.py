@@ -1,4 +1,4 @@
-"""A clip's detections -> tracks, each one person in unbroken view, and tracks -> people, joined by their colours.
+"""A clip's detections -> tracks, each one person in unbroken view.
 
 Where a prediction follows faces as they come (`tracks`), this knows the whole clip and looks at the crops: a track ends
 at a cut though the next shot's face stands in the same place, and two people who pass each other keep their tracks.
@@ -17,18 +17,11 @@ from data_pipeline.filters.rgb_histogram import colour_histogram
 
 # A detection must overlap its track's last box by this much (intersection over union) …
 MIN_OVERLAP = 0.3
-# … and must not be farther from the track's colours than this (Hellinger). On real faces 95 of 100 crops of a person
-# are within 0.28 of each other, and after a cut the median is 0.32 and more.
-MAX_CHANGE = 0.35
+# … and must not be farther from the track's or its last crop's colours than this (Hellinger). From one crop of a real
+# face to the next the change is at most 0.25; at a cut to somebody else in the same place it is 0.34 and more.
+MAX_CHANGE = 0.3
 # A track that is not seen for more frames than this ends.
 MAX_MISSED = 5
-# Tracks this near in colour are one person. Halves of one real track are within 0.1, people seen together beyond 0.27.
-MAX_DISTANCE = 0.25
-# Who is back in the same place within a second may differ by so much more: light changes, a head turns.
-BACK_AT_ONCE = 30
-NEARBY_BONUS = 0.1
-# Only so many tracks, the longest, are compared with each other; the others with the people that these make.
-MOST_JOINED = 1000
 
 
 @dataclasses.dataclass
@@ -46,26 +39,9 @@ class ClipTrack:
     distances: list[float]
     size: float
     first_box: np.ndarray
+    first_colours: np.ndarray
     last_box: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Person:
-    """Tracks that show the same person, by their numbers ascending; `size` is their sum."""
-
-    tracks: tuple[ClipTrack, ...]
-
-    @property
-    def size(self) -> float:
-        return sum(track.size for track in self.tracks)
-
-    def places(self) -> dict[int, tuple[int, float]]:
-        """Index into ``clip.frames`` -> face and distance."""
-        return {
-            index: (face, distance)
-            for track in self.tracks
-            for (index, face), distance in zip(track.places, track.distances, strict=True)
-        }
+    last_colours: np.ndarray
 
 
 def clip_tracks(clip: ClipFaces) -> list[ClipTrack]:
@@ -85,14 +61,16 @@ def clip_tracks(clip: ClipFaces) -> list[ClipTrack]:
             box, owner = found.boxes[face], owners.get(face)
             if owner is None:
                 number = len(tracks) + 1
-                tracks.append(ClipTrack(number, [(index, face)], root.copy(), [float("nan")], size, box, box))
+                tracks.append(
+                    ClipTrack(number, [(index, face)], root.copy(), [float("nan")], size, box, root, box, root)
+                )
                 in_view.append(tracks[-1])
             else:
-                owner.distances.append(float(_distances(owner.colours[None], root[None])[0, 0]))
+                owner.distances.append(float(colour_distances(owner.colours[None], root[None])[0, 0]))
                 owner.places.append((index, face))
                 owner.colours += root
                 owner.size += size
-                owner.last_box = box
+                owner.last_box, owner.last_colours = box, root
     return tracks
 
 
@@ -100,7 +78,11 @@ def _owners(in_view: Sequence[ClipTrack], found: FrameFaces, roots: Sequence[np.
     if not in_view:
         return {}
     overlaps = box_overlaps(np.array([track.last_box for track in in_view]), found.boxes)
-    changes = _distances(np.array([track.colours for track in in_view]), np.array(roots))
+    # From the track or from its last crop: light may change slowly, and a person behind another come back.
+    changes = np.minimum(
+        colour_distances(np.array([track.colours for track in in_view]), np.array(roots)),
+        colour_distances(np.array([track.last_colours for track in in_view]), np.array(roots)),
+    )
     impossible = (overlaps < MIN_OVERLAP) | (changes > MAX_CHANGE)
     # Colours count twice: where two people pass each other, both are in both places.
     costs = np.where(impossible, 100.0, 1 - overlaps + 2 * changes)
@@ -117,73 +99,8 @@ def root_histogram(crop: np.ndarray) -> np.ndarray:
     return np.sqrt(counts / counts.sum())
 
 
-def _distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+def colour_distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Hellinger distances of sums of `root_histogram`: (N, 512) and (M, 512) to (N, M), 0 alike to 1."""
     some = some / np.linalg.norm(some, axis=1, keepdims=True)
     others = others / np.linalg.norm(others, axis=1, keepdims=True)
     return np.sqrt(np.maximum(1 - some @ others.T, 0))
-
-
-def join_tracks(clip: ClipFaces, tracks: Sequence[ClipTrack]) -> list[Person]:
-    """The people of a clip, the greatest first (by size and time in view), of equals the one seen first.
-
-    The two nearest groups of tracks become one, again and again, while their mean colours are near enough and no frame
-    shows both.
-    """
-    longest = sorted(tracks, key=lambda track: (-len(track.places), track.number))[:MOST_JOINED]
-    groups = [[track] for track in longest]
-    if len(groups) > 1:
-        groups = _join(clip, longest)
-    colours = [np.sum([track.colours for track in group], axis=0) for group in groups]
-    seen = [_frames(group) for group in groups]
-    for track in sorted(tracks, key=lambda track: (-len(track.places), track.number))[MOST_JOINED:]:
-        distances = _distances(track.colours[None], np.array(colours))[0]
-        mine = _frames([track])
-        for group in np.argsort(distances, kind="stable"):
-            if distances[group] <= MAX_DISTANCE and not mine & seen[group]:
-                groups[group].append(track)
-                seen[group] |= mine
-                break
-        else:
-            groups.append([track])
-            colours.append(track.colours)
-            seen.append(mine)
-    people = [Person(tuple(sorted(group, key=lambda track: track.number))) for group in groups]
-    return sorted(people, key=lambda person: (-person.size, person.tracks[0].number))
-
-
-def _join(clip: ClipFaces, tracks: Sequence[ClipTrack]) -> list[list[ClipTrack]]:
-    groups = [[track] for track in tracks]
-    colours = np.array([track.colours for track in tracks])
-    frames = [_frames([track]) for track in tracks]
-    apart = np.array([[bool(mine & theirs) for theirs in frames] for mine in frames])
-    bonus = np.array([[NEARBY_BONUS * _back_at_once(clip, one, other) for other in tracks] for one in tracks])
-    costs = np.where(apart, np.inf, _distances(colours, colours) - bonus)
-    np.fill_diagonal(costs, np.inf)
-    while costs.min() <= MAX_DISTANCE:
-        into, other = sorted(int(place) for place in np.unravel_index(np.argmin(costs), costs.shape))
-        groups[into] += groups[other]
-        groups[other] = []
-        colours[into] += colours[other]
-        apart[into] |= apart[other]
-        apart[:, into] = apart[into]
-        bonus[into] = np.maximum(bonus[into], bonus[other])
-        bonus[:, into] = bonus[into]
-        costs[into] = np.where(apart[into], np.inf, _distances(colours[into][None], colours)[0] - bonus[into])
-        costs[into, [place for place, group in enumerate(groups) if not group]] = np.inf
-        costs[into, into] = np.inf
-        costs[:, into] = costs[into]
-        costs[other], costs[:, other] = np.inf, np.inf
-    return [group for group in groups if group]
-
-
-def _frames(tracks: Sequence[ClipTrack]) -> set[int]:
-    return {index for track in tracks for index, _ in track.places}
-
-
-def _back_at_once(clip: ClipFaces, one: ClipTrack, other: ClipTrack) -> bool:
-    """Whether the later of two tracks begins within a second of the earlier's end, in the same place."""
-    earlier, later = sorted((one, other), key=lambda track: track.places[0])
-    gap = clip.frames[later.places[0][0]].frame - clip.frames[earlier.places[-1][0]].frame
-    if not 0 < gap <= BACK_AT_ONCE:
-        return False
-    return bool(box_overlaps(earlier.last_box[None], later.first_box[None])[0, 0] >= MIN_OVERLAP)

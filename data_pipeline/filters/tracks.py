@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Sequence
 
 from data_pipeline.filters.clip_faces import NOBODY, Choice, ClipFaces
-from data_pipeline.filters.clip_tracks import Person, clip_tracks, join_tracks
+from data_pipeline.filters.clip_tracks import clip_tracks
+from data_pipeline.filters.people import Person, join_tracks
 
 
 def tracks(clip: ClipFaces, people: int) -> list[list[Choice]]:
     """Chooses the people who are largest and longest in view: faces' sides, weighted by score, summed over frames.
 
-    Detections are joined to tracks by overlap and colour, and tracks across gaps and cuts by colour (`clip_tracks`). Of
+    Detections are joined to tracks by overlap and colour, and tracks across gaps and cuts by colour (`clip_tracks`, `people`). Of
     two people both must be seen in one frame, and person 1 is the one further left in the first frame that shows both.
     The distance in the answer is the crop's to the colours of its track so far.
     """
