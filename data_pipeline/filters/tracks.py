@@ -13,8 +13,9 @@ from data_pipeline.filters.people import Person, join_tracks
 def tracks(clip: ClipFaces, people: int) -> list[list[Choice]]:
     """Chooses the people who are largest and longest in view: faces' sides, weighted by score, summed over frames.
 
-    Detections are joined to tracks by overlap and colour, and tracks across gaps and cuts by colour (`clip_tracks`, `people`). Of
-    two people both must be seen in one frame, and person 1 is the one further left in the first frame that shows both.
+    Detections are joined to tracks by overlap and colour (`clip_tracks`), and tracks across gaps and cuts by colour
+    (`people`). Of two people both must be seen in one frame, and person 1 is the one further left in the first frame
+    that shows both.
     The distance in the answer is the crop's to the colours of its track so far.
     """
     chosen = choose_people(clip, join_tracks(clip, clip_tracks(clip)), people)
