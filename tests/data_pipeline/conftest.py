@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from data_pipeline.filters.clip_faces import ClipFaces, FrameFaces
+from tfrecords.crops import encode_jpeg, member_name, write_crops
+from tfrecords.detections import write_detections
+from tfrecords.workspace import Workspace
 
 
 def _clip_faces(
@@ -35,3 +38,22 @@ def _clip_faces(
 def clip_faces() -> Callable[..., ClipFaces]:
     """``clip_faces(crops of each frame, boxes, frame numbers, pictures)`` is a clip in memory, as filters take it."""
     return _clip_faces
+
+
+def _detect(workspace: Workspace, frames: dict[int, list[tuple[float, tuple[int, int, int]]]]) -> None:
+    """Detections from {frame: [(x, colour), …]}, the most certain first."""
+    rows = []
+    with write_crops(workspace.crops("clip")) as write:
+        for frame, found in frames.items():
+            for face, (x, colour) in enumerate(found):
+                member = member_name(frame, face, len(found))
+                write(member, encode_jpeg(np.full((30, 20, 3), colour, np.uint8), 95))
+                box = {"x": x, "y": 5.0, "width": 20.0, "height": 30.0, "score": 0.9 - face / 10}
+                rows.append({"frame": frame, "face": face, "member": member, "landmarks": [0.0] * 12, **box})
+    write_detections(workspace.detections("clip"), rows, {"frames": 10})
+
+
+@pytest.fixture(scope="session")
+def detect() -> Callable[..., None]:
+    """``detect(workspace, {frame: [(x, colour), …]})`` writes detections and crops of the clip "clip"."""
+    return _detect

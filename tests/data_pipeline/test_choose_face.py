@@ -1,13 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from data_pipeline.choose_face import COLUMNS, FilterOptions, choose_faces
 from data_pipeline.manifest import ManifestRow
 from data_pipeline.stages import run_stage
-from tfrecords.crops import encode_jpeg, member_name, write_crops
-from tfrecords.detections import write_detections
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv
 
@@ -21,89 +18,76 @@ def workspace(tmp_path):
     return Workspace(tmp_path)
 
 
-def _detect(workspace, frames):
-    """Detections from {frame: [(x, colour), …]}, the most certain first."""
-    rows = []
-    with write_crops(workspace.crops("clip")) as write:
-        for frame, found in frames.items():
-            for face, (x, colour) in enumerate(found):
-                member = member_name(frame, face, len(found))
-                write(member, encode_jpeg(np.full((30, 20, 3), colour, np.uint8), 95))
-                box = {"x": x, "y": 5.0, "width": 20.0, "height": 30.0, "score": 0.9 - face / 10}
-                rows.append({"frame": frame, "face": face, "member": member, "landmarks": [0.0] * 12, **box})
-    write_detections(workspace.detections("clip"), rows, {"frames": 10})
-
-
 def _chosen(workspace, entry):
     return {int(row["frame"]): float(row["x"]) for row in read_csv(workspace.faces(entry), COLUMNS)}
 
 
-def test_frames_without_the_person_have_no_row(workspace):
-    _detect(workspace, {2: [(10, RED)], 3: [(11, RED)], 5: [(80, GREEN)], 6: [(80, GREEN), (13, RED)]})
+def test_frames_without_the_person_have_no_row(workspace, detect):
+    detect(workspace, {2: [(10, RED)], 3: [(11, RED)], 5: [(80, GREEN)], 6: [(80, GREEN), (13, RED)]})
     choose_faces(workspace, ONE, FilterOptions())
     assert _chosen(workspace, "clip") == {2: 10, 3: 11, 6: 13}
 
 
-def test_row_names_box_score_member_and_distance(workspace):
-    _detect(workspace, {1: [(10, RED)], 2: [(80, GREEN), (13, RED)]})
+def test_row_names_box_score_member_and_distance(workspace, detect):
+    detect(workspace, {1: [(10, RED)], 2: [(80, GREEN), (13, RED)]})
     choose_faces(workspace, ONE, FilterOptions())
     first, second = read_csv(workspace.faces("clip"), COLUMNS)
     assert first["distance"] == "" and second["distance"] == "0.0000"
     assert (second["member"], second["face"], second["score"], second["y"]) == ("00002-1.jpg", "1", "0.8000", "5.00")
 
 
-def test_of_two_subjects_person_1_is_the_one_further_left(workspace):
-    _detect(workspace, {1: [(80, BLUE), (10, RED)], 2: [(12, RED), (81, BLUE)], 3: [(90, RED), (5, BLUE)]})
+def test_of_two_subjects_person_1_is_the_one_further_left(workspace, detect):
+    detect(workspace, {1: [(80, BLUE), (10, RED)], 2: [(12, RED), (81, BLUE)], 3: [(90, RED), (5, BLUE)]})
     choose_faces(workspace, TWO, FilterOptions())
     assert _chosen(workspace, "clip-p1") == {1: 10, 2: 12, 3: 90}
     assert _chosen(workspace, "clip-p2") == {1: 80, 2: 81, 3: 5}
 
 
 @pytest.mark.parametrize(("rule", "before"), [("rgb_histogram", {}), ("tracks", {1: 80})])
-def test_two_subjects_are_told_apart_in_the_first_frame_that_shows_both(workspace, rule, before):
+def test_two_subjects_are_told_apart_in_the_first_frame_that_shows_both(workspace, detect, rule, before):
     """The thesis's rules begin there; tracks reach back."""
-    _detect(workspace, {1: [(80, BLUE)], 2: [(80, BLUE), (10, RED)], 3: [(10, RED)], 4: [(80, BLUE)]})
+    detect(workspace, {1: [(80, BLUE)], 2: [(80, BLUE), (10, RED)], 3: [(10, RED)], 4: [(80, BLUE)]})
     choose_faces(workspace, TWO, FilterOptions(rule))
     assert _chosen(workspace, "clip-p1") == {2: 10, 3: 10}
     assert _chosen(workspace, "clip-p2") == before | {2: 80, 4: 80}
 
 
-def test_third_face_of_the_first_frame_is_somebody_in_the_background(workspace):
-    _detect(workspace, {1: [(80, BLUE), (40, RED), (1, GREEN)]})
+def test_third_face_of_the_first_frame_is_somebody_in_the_background(workspace, detect):
+    detect(workspace, {1: [(80, BLUE), (40, RED), (1, GREEN)]})
     choose_faces(workspace, TWO, FilterOptions())
     assert (_chosen(workspace, "clip-p1"), _chosen(workspace, "clip-p2")) == ({1: 40}, {1: 80})
 
 
-def test_clip_without_a_face_is_named_with_a_remedy(workspace):
-    _detect(workspace, {})
+def test_clip_without_a_face_is_named_with_a_remedy(workspace, detect):
+    detect(workspace, {})
     with pytest.raises(InputError, match=r"clip\.mp4: no face was found in any frame; lower --min_score"):
         choose_faces(workspace, ONE, FilterOptions())
 
 
-def test_two_subjects_that_are_never_seen_together_are_refused(workspace):
-    _detect(workspace, {1: [(80, BLUE)], 2: [(10, RED)]})
+def test_two_subjects_that_are_never_seen_together_are_refused(workspace, detect):
+    detect(workspace, {1: [(80, BLUE)], 2: [(10, RED)]})
     with pytest.raises(InputError, match="no frame shows two faces; name one subject in the manifest"):
         choose_faces(workspace, TWO, FilterOptions())
 
 
-def test_rule_for_two_subjects_refuses_a_clip_of_one(workspace):
-    _detect(workspace, {1: [(80, BLUE), (10, RED)]})
+def test_rule_for_two_subjects_refuses_a_clip_of_one(workspace, detect):
+    detect(workspace, {1: [(80, BLUE), (10, RED)]})
     with pytest.raises(InputError, match=r"clip\.mp4: the filter two_people is for two subjects, but one is named"):
         choose_faces(workspace, ONE, FilterOptions("two_people"))
 
 
-def test_single_false_detection_before_the_face_steals_nothing(workspace):
-    _detect(workspace, {1: [(80, GREEN)]} | {frame: [(10, RED)] for frame in range(2, 9)})
+def test_single_false_detection_before_the_face_steals_nothing(workspace, detect):
+    detect(workspace, {1: [(80, GREEN)]} | {frame: [(10, RED)] for frame in range(2, 9)})
     choose_faces(workspace, ONE, FilterOptions())
     assert _chosen(workspace, "clip") == {frame: 10 for frame in range(2, 9)}
 
 
 @pytest.fixture
-def corrected(workspace):
+def corrected(workspace, detect):
     """``corrected(row, lines)``: entry -> frame -> x, of tracks 1 (RED at 10) and 2 (BLUE at 80) in frames 1 to 8."""
 
     def choose(row, *lines):
-        _detect(workspace, {frame: [(10, RED), (80, BLUE)] for frame in range(1, 9)})
+        detect(workspace, {frame: [(10, RED), (80, BLUE)] for frame in range(1, 9)})
         workspace.corrections.write_text("entry,from_frame,to_frame,take\n" + "".join(f"{line}\n" for line in lines))
         choose_faces(workspace, row, FilterOptions())
         return {entry: _chosen(workspace, entry) for entry in row.entries()}
@@ -141,15 +125,15 @@ def test_track_that_is_not_there_is_refused_by_line(corrected):
         corrected(ONE, "clip,,,track 1 3")
 
 
-def test_two_subjects_never_seen_together_can_be_told_apart_by_corrections(workspace):
-    _detect(workspace, {1: [(80, BLUE)], 2: [(10, RED)]})
+def test_two_subjects_never_seen_together_can_be_told_apart_by_corrections(workspace, detect):
+    detect(workspace, {1: [(80, BLUE)], 2: [(10, RED)]})
     workspace.corrections.write_text("entry,from_frame,to_frame,take\nclip-p1,,,track 2\nclip-p2,,,track 1\n")
     choose_faces(workspace, TWO, FilterOptions())
     assert (_chosen(workspace, "clip-p1"), _chosen(workspace, "clip-p2")) == ({2: 10}, {1: 80})
 
 
-def test_only_a_clip_s_own_corrections_make_it_stale(workspace):
-    _detect(workspace, {frame: [(10, RED), (80, BLUE)] for frame in range(1, 9)})
+def test_only_a_clip_s_own_corrections_make_it_stale(workspace, detect):
+    detect(workspace, {frame: [(10, RED), (80, BLUE)] for frame in range(1, 9)})
 
     def run(*lines):
         workspace.corrections.write_text("entry,from_frame,to_frame,take\n" + "".join(f"{line}\n" for line in lines))
