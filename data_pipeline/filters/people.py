@@ -21,7 +21,7 @@ NEARBY_BONUS = 0.05
 MIN_FACES = 5
 MAX_STEP = 0.5
 # Only so many tracks, the longest, are compared with each other; the others with the people that these make.
-MOST_JOINED = 1000
+MOST_JOINED = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def join_tracks(clip: ClipFaces, tracks: Sequence[ClipTrack]) -> list[Person]:
         mine = _frames(group)
         distances = colour_distances(_colours(group)[None], colours)[0]
         near = [place for place in np.argsort(distances, kind="stable") if distances[place] <= MAX_DISTANCE]
-        place = next((place for place in near if not mine & seen[place]), None)
+        place = next((place for place in near if mine.isdisjoint(seen[place])), None)
         if place is None:
             groups.append(group)
         else:
@@ -78,7 +78,7 @@ def _with_fragments(clip: ClipFaces, tracks: Sequence[ClipTrack]) -> list[list[C
     for step, one_number, other_number in sorted(steps):
         group, added = groups[one_number], groups[other_number]
         lasting = sum(len(track.places) >= MIN_FACES for track in group + added)
-        if step <= MAX_STEP and group is not added and lasting <= 1 and not _frames(group) & _frames(added):
+        if step <= MAX_STEP and group is not added and lasting <= 1 and _frames(group).isdisjoint(_frames(added)):
             group += added
             groups |= {track.number: group for track in added}
     return [group for number, group in groups.items() if group[0].number == number]
@@ -97,7 +97,7 @@ def _successive(clip: ClipFaces, tracks: Sequence[ClipTrack], gap: int) -> Itera
 def _join(clip: ClipFaces, groups: list[list[ClipTrack]]) -> list[list[ClipTrack]]:
     colours = np.array([_colours(group) for group in groups])
     frames = [_frames(group) for group in groups]
-    apart = np.array([[bool(mine & theirs) for theirs in frames] for mine in frames])
+    apart = np.array([[not mine.isdisjoint(theirs) for theirs in frames] for mine in frames])
     bonus = np.zeros(apart.shape)
     place = {track.number: place for place, group in enumerate(groups) for track in group}
     joined = sorted((track for group in groups for track in group), key=lambda track: track.number)
@@ -106,8 +106,8 @@ def _join(clip: ClipFaces, groups: list[list[ClipTrack]]) -> list[list[ClipTrack
         bonus[pair, pair[::-1]] = NEARBY_BONUS
     np.fill_diagonal(apart, True)
     costs = np.where(apart, np.inf, colour_distances(colours, colours) - bonus)
-    while costs.min() <= MAX_DISTANCE:
-        into, other = sorted(int(place) for place in np.unravel_index(np.argmin(costs), costs.shape))
+    while costs.flat[nearest := int(np.argmin(costs))] <= MAX_DISTANCE:
+        into, other = sorted(divmod(nearest, len(costs)))
         groups[into] += groups[other]
         groups[other] = []
         colours[into] += colours[other]
