@@ -85,9 +85,7 @@ def write_contact_sheet(workspace: Workspace, row: ManifestRow, pictures: int = 
     _, facts = read_detections(workspace.detections(row.clip))
     with open_clip_faces(workspace, row.clip) as clip:
         tracks = clip_tracks(clip)
-        like = (
-            {t.number: person.tracks for person in join_tracks(clip, tracks) for t in person.tracks} if tracks else {}
-        )
+        like = {t.number: person.tracks for person in join_tracks(clip, tracks) for t in person.tracks}
         owners = _owners(workspace, entries)
         frames = max(int(facts.get("frames", 0)), clip.frames[-1].frame if clip.frames else 1)
         shown: list[TrackOnSheet] = []

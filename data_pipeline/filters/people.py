@@ -49,6 +49,8 @@ def join_tracks(clip: ClipFaces, tracks: Sequence[ClipTrack]) -> list[Person]:
     Short tracks go to the neighbours that they lead to. Then the two nearest groups of tracks become one, again and
     again, while their mean colours are near enough and no frame shows both.
     """
+    if not tracks:
+        return []
     groups = sorted(_with_fragments(clip, tracks), key=lambda group: -sum(len(track.places) for track in group))
     groups, rest = _join(clip, groups[:MOST_JOINED]), groups[MOST_JOINED:]
     colours = np.array([_colours(group) for group in groups])

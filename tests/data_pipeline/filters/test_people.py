@@ -150,7 +150,7 @@ def test_every_detection_is_in_one_track_and_every_track_in_one_person(clip_face
     assert [track.number for track in made] == list(range(1, len(made) + 1))
     places = sorted(place for track in made for place in track.places)
     assert places == [(index, face) for index, frame in enumerate(found) for face in range(len(frame))]
-    people = join_tracks(clip, made) if made else []
+    people = join_tracks(clip, made)
     assert sorted(track.number for person in people for track in person.tracks) == [track.number for track in made]
     for person in people:
         assert len(person.places()) == sum(len(track.places) for track in person.tracks)
