@@ -3,72 +3,71 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from data_pipeline.filters import FILTERS
+from data_pipeline.corrections import clip_corrections, correct_choices
+from data_pipeline.filters import FILTERS, FOR_TWO
+from data_pipeline.filters.clip_faces import NOBODY, Choice, FrameFaces, open_clip_faces
 from data_pipeline.manifest import ManifestRow
-from tfrecords.crops import read_crops
-from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, write_csv
 
 COLUMNS = ("frame", "face", "member", "x", "y", "width", "height", "score", "distance")
-Detections = list[dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
 class FilterOptions:
     """Which of several faces is taken."""
 
-    filter: str = option("rgb_histogram", "rule that finds the right person's face", choices=sorted(FILTERS))
+    filter: str = option("tracks", "rule that finds the right person's face", choices=sorted(FILTERS))
 
 
 def choose_faces(workspace: Workspace, row: ManifestRow, options: FilterOptions) -> None:
-    """Writes ``faces/ENTRY.csv`` for each of the clip's entries.
+    """Writes ``faces/ENTRY.csv`` for each of the clip's entries: the filter's choice, corrected by ``corrections.csv``.
 
-    With two subjects, person 1 is the one further left in the first frame that has two detections; both are followed
-    from that frame on, and no face is given to both.
+    With two subjects, person 1 is the one further left in the first frame that shows both, and no face is given to
+    both.
 
     Raises:
-      InputError: the clip has no detection at all, or names two subjects and never shows two faces.
+      InputError: the clip has no detection at all; it names two subjects and never shows two faces, and no corrections
+        say who is who; the filter is for two and it names one; a correction does not fit the clip.
     """
-    rows, _ = read_detections(workspace.detections(row.clip))
-    frames = [list(group) for _, group in itertools.groupby(rows, key=lambda found: found["frame"])]
-    source = workspace.clip(row.clip)
-    if not frames:
-        raise InputError(source, "no face was found in any frame", "lower --min_score, or take the clip out")
-    entries = row.entries()
-    if len(entries) > 1:
-        both = next((index for index, found in enumerate(frames) if len(found) >= 2), None)
-        if both is None:
+    source, entries = workspace.clip(row.clip), row.entries()
+    corrections = clip_corrections(workspace, entries)
+    with open_clip_faces(workspace, row.clip) as clip:
+        if not clip.frames:
+            remedy = "lower --min_score, or take the clip out"
+            raise InputError(source, "no face was found in any frame", remedy)
+        if options.filter in FOR_TWO and len(entries) < 2:
+            remedy = "name two in the manifest, or choose another --filter for this clip"
+            raise InputError(source, f"the filter {options.filter} is for two subjects, but one is named", remedy)
+        choices: list[list[Choice]] = [[NOBODY] * len(entries)] * len(clip.frames)
+        if clip.start(len(entries)):
+            choices = FILTERS[options.filter](clip, len(entries))
+        elif {correction.entry for correction in corrections} != set(entries):
             what = "two subjects are named, but no frame shows two faces"
-            raise InputError(source, what, "name one subject in the manifest, or lower --min_score")
-        frames = frames[both:]
-    # The first two by name are the most certain ones: a third face is somebody in the background.
-    starts = sorted(range(len(entries)), key=lambda face: frames[0][face]["x"])
-    with read_crops(workspace.crops(row.clip)) as read:
-        choices = FILTERS[options.filter](_crops(frames, read), starts)
+            remedy = "name one subject in the manifest, lower --min_score, or say in corrections.csv who is who"
+            raise InputError(source, what, remedy)
+        if corrections:
+            choices = correct_choices(workspace.corrections, clip, entries, choices, corrections)
     for person, entry in enumerate(entries):
-        write_csv(workspace.faces(entry), COLUMNS, _chosen(frames, [people[person] for people in choices]))
+        write_csv(workspace.faces(entry), COLUMNS, _chosen(clip.frames, [people[person] for people in choices]))
 
 
-def _crops(frames: list[Detections], read: Callable[[str], np.ndarray]) -> Iterator[list[np.ndarray]]:
-    for found in frames:
-        yield [read(detection["member"]) for detection in found]
-
-
-def _chosen(frames: list[Detections], choices: list[tuple[int, float]]) -> Iterator[dict[str, Any]]:
+def _chosen(frames: Sequence[FrameFaces], choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
     for found, (face, distance) in zip(frames, choices, strict=True):
         if face >= 0:
-            chosen = {name: found[face][name] for name in COLUMNS if name != "distance"}
-            yield chosen | {
-                **{name: f"{chosen[name]:.2f}" for name in ("x", "y", "width", "height")},
-                "score": f"{chosen['score']:.4f}",
+            box = zip(("x", "y", "width", "height"), found.boxes[face].tolist(), strict=True)
+            yield {
+                "frame": found.frame,
+                "face": face,
+                "member": found.members[face],
+                **{name: f"{value:.2f}" for name, value in box},
+                "score": f"{found.scores[face]:.4f}",
                 "distance": "" if np.isnan(distance) else f"{distance:.4f}",
             }
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data_pipeline.cluster import ClusterOptions, open_client
+from data_pipeline.corrections import check_corrections
 from data_pipeline.engine import process_clips
 from data_pipeline.failures import Outcome, read_failures, update_failures
 from data_pipeline.manifest import ManifestRow, read_manifest
@@ -62,6 +63,7 @@ def build(
     # Workers elsewhere have another working directory.
     workspace = Workspace(workspace.root.absolute())
     rows = read_manifest(workspace)
+    check_corrections(workspace, {entry for row in rows for entry in row.entries()})
     clips = {row.clip for row in rows}
     worked_on = _chosen_rows(workspace, rows, chosen.clips)
     sweep_temporaries([workspace.root, *(path for path in sorted(workspace.root.iterdir()) if path.is_dir())])

@@ -12,6 +12,7 @@ from typing import Any
 from data_pipeline.annotations import annotation_files
 from data_pipeline.choose_face import FilterOptions, choose_faces
 from data_pipeline.code_digest import code_digest
+from data_pipeline.corrections import clip_corrections
 from data_pipeline.detect import DetectOptions, detect_faces
 from data_pipeline.download import DownloadOptions, download
 from data_pipeline.manifest import ManifestRow, source_file
@@ -36,8 +37,9 @@ class NoOptions:
 class Stage:
     """One step of the pipeline.
 
-    `reads` names the fields of the manifest's row that the output depends on; `version` rises whenever the same inputs
-    would give another output. A build warns where `module`'s code has changed (`code_digest`) and the version has not.
+    `reads` names the fields of the manifest's row that the output depends on, `facts` are what it reads of files that
+    are about other clips too; `version` rises whenever the same inputs would give another output. A build warns where
+    `module`'s code has changed (`code_digest`) and the version has not.
     """
 
     module: str
@@ -47,6 +49,7 @@ class Stage:
     outputs: Paths
     reads: tuple[str, ...] = ()
     version: int = 1
+    facts: Callable[[Workspace, ManifestRow], object] | None = None
 
 
 def _download(workspace: Workspace, row: ManifestRow, options: DownloadOptions) -> None:
@@ -106,6 +109,12 @@ def _faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     return [workspace.faces(entry) for entry in row.entries()]
 
 
+def _corrected(workspace: Workspace, row: ManifestRow) -> list[Any]:
+    """What ``corrections.csv`` says about this clip: a row more about another one leaves it fresh."""
+    fields = map(dataclasses.asdict, clip_corrections(workspace, row.entries()))
+    return [{name: value for name, value in correction.items() if name != "line"} for correction in fields]
+
+
 def _annotated_faces(workspace: Workspace, row: ManifestRow) -> list[Path]:
     files = [path for entry in row.entries() for path in annotation_files(workspace, entry)]
     return _faces(workspace, row) + files
@@ -141,7 +150,16 @@ STAGES: dict[str, Stage] = {
         "data_pipeline.transcode", TranscodeOptions, _transcode, _source, _clip, reads=("start", "end"), version=2
     ),
     "detect": Stage("data_pipeline.detect", DetectOptions, _detect, _clip, _crops, version=2),
-    "filter": Stage("data_pipeline.choose_face", FilterOptions, choose_faces, _crops, _faces, reads=_PEOPLE),
+    "filter": Stage(
+        "data_pipeline.choose_face",
+        FilterOptions,
+        choose_faces,
+        _crops,
+        _faces,
+        reads=_PEOPLE,
+        version=2,
+        facts=_corrected,
+    ),
     "match": Stage(
         module="data_pipeline.match",
         options=MatchOptions,
@@ -256,4 +274,6 @@ def _fingerprint(workspace: Workspace, row: ManifestRow, stage: Stage, options: 
             name = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
             inputs.append((name, path.stat().st_size, path.stat().st_mtime_ns))
     parts = [stage.version, dataclasses.asdict(options), inputs, [getattr(row, field) for field in stage.reads]]
+    if stage.facts is not None:
+        parts.append(stage.facts(workspace, row))
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

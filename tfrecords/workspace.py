@@ -52,6 +52,10 @@ class Workspace:
         return self.root / "failures.csv"
 
     @property
+    def corrections(self) -> Path:
+        return self.root / "corrections.csv"
+
+    @property
     def sources(self) -> Path:
         return self.root / "sources"
 
@@ -74,6 +78,9 @@ class Workspace:
 
     def faces(self, entry: str) -> Path:
         return self.root / "faces" / f"{entry}.csv"
+
+    def contact_sheet(self, clip: str) -> Path:
+        return self.root / "contact_sheets" / f"{clip}.html"
 
     def labels(self, entry: str) -> Path:
         return self.root / "labels" / f"{entry}.txt"

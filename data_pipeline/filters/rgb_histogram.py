@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import cv2
 import numpy as np
 import scipy.optimize
+
+from data_pipeline.filters.clip_faces import NOBODY, Choice, ClipFaces
 
 BINS = 8
 # A lone detection farther than this from the reference shows somebody else, or no face.
 MAX_DISTANCE = 0.5
 
 
-def rgb_histogram(frames: Iterable[Sequence[np.ndarray]], starts: Sequence[int]) -> list[list[tuple[int, float]]]:
-    """Follows people by the Hellinger distance of RGB histograms, each from the first frame's crop that `starts` names.
+def rgb_histogram(clip: ClipFaces, people: int) -> list[list[Choice]]:
+    """Follows people by the Hellinger distance of RGB histograms, from the first frame that shows them all.
 
-    The first frame's crops are kept unconditionally and are the references. After it, a frame's only crop is kept if
-    its distance to the reference is at most 0.5, and of several the nearest is kept without a threshold; what is kept
+    That frame's crops are kept unconditionally and are the references. After it, a frame's only crop is kept if its
+    distance to the reference is at most 0.5, and of several the nearest is kept without a threshold; what is kept
     becomes the reference. Of several people each has a reference; a frame's crops are dealt out so that the distances
     are least in sum, and nobody shares one.
     """
-    choices: list[list[tuple[int, float]]] = []
+    first, starts = clip.start(people) or (len(clip.frames), [])
+    choices: list[list[Choice]] = [[NOBODY] * people] * first
     references: list[np.ndarray] = []
-    for crops in frames:
-        histograms = [colour_histogram(crop) for crop in crops]
+    for found in clip.frames[first:]:
+        histograms = [colour_histogram(crop) for crop in found.crops()]
         if not references:
             choices.append([(start, float("nan")) for start in starts])
             references = [histograms[start] for start in starts]
             continue
-        distances = np.array([[hellinger_distance(ref, found) for found in histograms] for ref in references])
-        people, dealt = scipy.optimize.linear_sum_assignment(distances)
-        row = [(-1, float(distances[person].min())) for person in range(len(starts))]
-        for person, crop in zip(people.tolist(), dealt.tolist(), strict=True):
+        distances = np.array([[hellinger_distance(ref, other) for other in histograms] for ref in references])
+        row: list[Choice] = [(-1, float(mine.min())) for mine in distances]
+        for person, crop in zip(*scipy.optimize.linear_sum_assignment(distances), strict=True):
             distance = float(distances[person, crop])
-            if len(crops) > 1 or distance <= MAX_DISTANCE:
-                row[person] = (crop, distance)
+            if len(found) > 1 or distance <= MAX_DISTANCE:
+                row[person] = (int(crop), distance)
                 references[person] = histograms[crop]
         choices.append(row)
     return choices
