@@ -1,4 +1,4 @@
-"""Pre-trained weights into a backbone: of Keras, of MatConvNet, and TensorFlow 1 checkpoints (slim, pudae, the author)."""
+"""Pre-trained weights into a backbone: Keras's, MatConvNet's, TensorFlow 1's checkpoints (slim, pudae, the author)."""
 
 from __future__ import annotations
 
