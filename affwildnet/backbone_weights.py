@@ -1,8 +1,9 @@
-"""Pre-trained weights into a backbone: Keras's ``.h5`` files and TensorFlow 1 checkpoints (slim, pudae, the author)."""
+"""Pre-trained weights into a backbone: Keras's, MatConvNet's, TensorFlow 1's checkpoints (slim, pudae, the author)."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from affwildnet.backbones import BACKBONES
 from affwildnet.backbones.tf1_names import tf1_weights
+from affwildnet.matconvnet import read_matconvnet_layers
 from affwildnet.models import AffWildNet
 from affwildnet.pretrained_files import PRETRAINED_FILES, fetched_path
 from affwildnet.tf1_checkpoint import TF1Checkpoint
@@ -19,7 +21,7 @@ from tfrecords.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class FileLayer:
-    """A layer of a Keras file that has weights: its name and arrays, in Keras's order."""
+    """A layer of a file that has weights: its name and arrays, in Keras's order."""
 
     name: str
     arrays: list[np.ndarray]
@@ -30,12 +32,12 @@ def load_backbone_weights(model: AffWildNet, weights: str, folder: Path = Path("
 
     Args:
       model: whose backbone is filled.
-      weights: ``none``; a path of a ``.h5`` or TensorFlow 1 checkpoint; or a name of `PRETRAINED_FILES`, fetched
-        before into `folder`.
+      weights: ``none``; a path of a ``.h5`` of Keras, a ``.mat`` of MatConvNet or a TensorFlow 1 checkpoint; or a name
+        of `PRETRAINED_FILES`, fetched before into `folder`.
       folder: where `affwildnet.fetch_weights` put its files.
 
     Returns:
-      One line that says what was loaded.
+      One line that says what was loaded, what of the file was not used, and what of the backbone is not in the file.
 
     Raises:
       InputError: the file is missing, damaged, or not of this backbone (naming the first layer that does not fit).
@@ -49,12 +51,32 @@ def load_backbone_weights(model: AffWildNet, weights: str, folder: Path = Path("
             own = BACKBONES[name].weights or "none: give a path"
             raise InputError("--weights", f"{weights!r} is not of the backbone {name}", f"its published file is {own}")
         path = fetched_path(folder, weights)
+    fresh: list[str] = []
     if path.suffix in (".h5", ".hdf5"):
         unused = _load_keras(model.backbone, path, name)
+    elif path.suffix == ".mat":
+        unused, fresh = _load_matconvnet(model.backbone, path, name)
     else:
         unused = list(TF1Checkpoint(path).load(tf1_weights(model.backbone), f"the backbone {name}").unused)
-    shown = f"; not used: {', '.join(unused[:5])}{' …' if len(unused) > 5 else ''}" if unused else ""
-    return f"{name} from {path}{shown}"
+    return f"{name} from {path}{_listed('not used', unused)}{_listed('not in it, so as they start', fresh)}"
+
+
+def _listed(what: str, names: list[str]) -> str:
+    return f"; {what}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else ""
+
+
+def _load_matconvnet(backbone: tf.keras.Model, path: Path, name: str) -> tuple[list[str], list[str]]:
+    """Fills the convolutions of `backbone` by their names; returns the file's layers left, and its own batch norms.
+
+    VGG's CNN-M was published without batch norm, so those of `cnn_m_batch_norm` keep their initial values.
+    """
+    stored = read_matconvnet_layers(path)
+    fresh = [layer.name for layer in backbone.layers if isinstance(layer, tf.keras.layers.BatchNormalization)]
+    layers = [layer for layer in backbone.layers if layer.weights and layer.name not in fresh]
+    matched = _by_name(layers, {key: FileLayer(key, arrays) for key, arrays in stored.items()}, path, name)
+    _fill(layers, matched, path, name)
+    ours = {layer.name for layer in layers}
+    return [key for key in stored if key not in ours], fresh
 
 
 def _load_keras(backbone: tf.keras.Model, path: Path, name: str) -> list[str]:
@@ -62,27 +84,42 @@ def _load_keras(backbone: tf.keras.Model, path: Path, name: str) -> list[str]:
     stored = read_keras_layers(path)
     layers = [layer for layer in backbone.layers if layer.weights]
     by_name = {layer.name: layer for layer in stored}
-    remedy = f"name a weights file of {name}"
     if any(layer.name in by_name for layer in layers):
-        for layer in layers:
-            if layer.name not in by_name:
-                raise InputError(path, f"the layer {layer.name!r} of {name} is not in it", remedy)
-        matched = [by_name[layer.name] for layer in layers]
+        matched = _by_name(layers, by_name, path, name)
     else:
         # VGG-16's files, by Oxford's names, have our layers in our order, and then perhaps the classifier.
         matched = stored[: len(layers)]
+    _fill(layers, matched, path, name)
+    used = {found.name for found in matched}
+    return [layer.name for layer in stored if layer.name not in used]
+
+
+def _by_name(
+    layers: list[tf.keras.layers.Layer], stored: Mapping[str, FileLayer], path: Path, name: str
+) -> list[FileLayer]:
+    """What the file has for each of `layers`; raises `InputError` naming the first that is not in it."""
+    for layer in layers:
+        if layer.name not in stored:
+            raise InputError(path, f"the layer {layer.name!r} of {name} is not in it", _of(name))
+    return [stored[layer.name] for layer in layers]
+
+
+def _fill(layers: list[tf.keras.layers.Layer], matched: list[FileLayer], path: Path, name: str) -> None:
+    """Sets the weights of `layers`, all or none; raises `InputError` naming the first that does not fit."""
     for layer, found in zip(layers, matched, strict=False):
         ours, theirs = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in found.arrays]
         if ours != theirs:
             what = f"its layer {found.name!r} has shapes {theirs}, but {layer.name!r} of {name} takes {ours}"
-            raise InputError(path, what, remedy)
+            raise InputError(path, what, _of(name))
     if len(matched) < len(layers):
         what = f"it ends before the layer {layers[len(matched)].name!r} of {name}"
-        raise InputError(path, what, remedy)
+        raise InputError(path, what, _of(name))
     for layer, found in zip(layers, matched, strict=True):
         layer.set_weights(found.arrays)
-    used = {found.name for found in matched}
-    return [layer.name for layer in stored if layer.name not in used]
+
+
+def _of(name: str) -> str:
+    return f"name a weights file of {name}"
 
 
 def read_keras_layers(path: Path) -> list[FileLayer]:

@@ -15,6 +15,8 @@ _VGGFACE_LICENCE = "VGG Face by the Visual Geometry Group, Oxford: non-commercia
 _VGGFACE2_LICENCE = (
     "VGGFace2 models by the Visual Geometry Group, Oxford: CC BY-SA 4.0; the faces' use is research only"
 )
+# The authors' page of the same weights for Caffe (gist.github.com/ksimonyan/f194575702fae63b2829).
+_CNN_M_LICENCE = "CNN-M by the Visual Geometry Group, Oxford: non-commercial use only"
 _PUDAE_LICENCE = "pudae/tensorflow-densenet, converted from DenseNet-Caffe: no licence of the weights is stated"
 
 
@@ -52,6 +54,13 @@ _BSD = "DenseNet by its authors: BSD 3-clause"
 
 # The names are the backbones' `weights`.
 PRETRAINED_FILES: dict[str, PretrainedFile] = {
+    # The hash is of the newest of the tables on matconvnet/pretrained, whose files were saved anew more than once.
+    "cnn_m": PretrainedFile(
+        "https://www.vlfeat.org/matconvnet/models/imagenet-vgg-m.mat",
+        "imagenet-vgg-m.mat",
+        _CNN_M_LICENCE,
+        "md5:29294d5f62578c96a3533859514235f2",
+    ),
     "vggface": _faces("rcmalli_vggface_tf_notop_vgg16.h5", _VGGFACE_LICENCE),
     "resnet50_vggface2_ft": _faces("rcmalli_vggface_tf_notop_resnet50.h5", _VGGFACE2_LICENCE),
     "senet50_vggface2_ft": _faces("rcmalli_vggface_tf_notop_senet50.h5", _VGGFACE2_LICENCE),
@@ -81,11 +90,11 @@ def fetched_path(folder: Path, name: str) -> Path:
     path = folder / file.file
     if not file.file.endswith(".tar.gz"):
         if not path.exists():
-            raise InputError(path, "these weights are not here", _fetch(name))
+            raise _not_fetched(name, path, folder)
         return path
     unpacked = folder / name
     if not unpacked.exists():
-        raise InputError(unpacked, "these weights are not here", _fetch(name))
+        raise _not_fetched(name, unpacked, folder)
     # TensorFlow's newer format is an index and data files; the older one file.
     for found in sorted(unpacked.rglob("*.index")):
         return found.with_suffix("")
@@ -94,5 +103,9 @@ def fetched_path(folder: Path, name: str) -> Path:
     raise InputError(unpacked, "the archive held no checkpoint", "unpack it by hand and name the checkpoint's path")
 
 
-def _fetch(name: str) -> str:
-    return f"run python -m affwildnet.fetch_weights --weights={name} where there is a network"
+def _not_fetched(name: str, path: Path, folder: Path) -> InputError:
+    remedy = (
+        f"run python -m affwildnet.fetch_weights --weights={name} --folder={folder} where there is a network, or name "
+        "the folder that has them with --weights_folder"
+    )
+    return InputError(path, f"the weights {name!r} are not in the folder {folder.resolve()}", remedy)

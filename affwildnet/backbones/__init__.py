@@ -18,6 +18,7 @@ from affwildnet.backbones.vggface2 import vggface2
 from affwildnet.preprocessing import (
     IMAGENET_CAFFE,
     IMAGENET_DENSENET,
+    IMAGENET_MATCONVNET,
     IMAGENET_SLIM,
     IMAGENET_TORCH,
     VGGFACE,
@@ -29,6 +30,11 @@ _POOLED = "global average pool"
 _SLIM_LAST = "resnet_v1_50/block4/unit_3/bottleneck_v1/conv3"
 # SPEC.md, "Training": scales of the weight decay; VGGFace had none.
 _RESNET_DECAY, _DENSENET_DECAY = 1e-4, 4e-5
+
+
+def _cnn_m(batch_norm: bool) -> Backbone:
+    build = functools.partial(cnn_m, batch_norm=batch_norm)
+    return Backbone(build, _FLAT, IMAGENET_MATCONVNET, ("conv5",), 0.0, "cnn_m")
 
 
 def _slim_densenet(name: str, blocks: int) -> Backbone:
@@ -47,8 +53,8 @@ def _vggface2(architecture: str, weights: str = "") -> Backbone:
 
 
 BACKBONES: dict[str, Backbone] = {
-    "cnn_m": Backbone(cnn_m, _FLAT, IMAGENET_CAFFE, ("conv5",)),
-    "cnn_m_batch_norm": Backbone(functools.partial(cnn_m, batch_norm=True), _FLAT, IMAGENET_CAFFE, ("conv5",)),
+    "cnn_m": _cnn_m(batch_norm=False),
+    "cnn_m_batch_norm": _cnn_m(batch_norm=True),
     "densenet121": _slim_densenet("densenet121", 16),
     "densenet121_keras": _keras_densenet("densenet121_keras", 16),
     "densenet161": _slim_densenet("densenet161", 24),

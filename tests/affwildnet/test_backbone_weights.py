@@ -1,5 +1,6 @@
 """Weight files in the publishers' formats fill the backbones; a wrong one names the first layer that does not fit."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ def keras_vggface(architecture: str, size: int) -> tf.keras.Model:
     return vggface(include_top=False, model=architecture, weights=None, input_shape=(size, size, 3))
 
 
+def assert_filled_by_names(model: AffWildNet, published: tf.keras.Model) -> None:
+    """Every layer of the backbone has the weights of the published one of its name, and none is left over."""
+    theirs = {layer.name: layer for layer in published.layers if layer.weights}
+    assert {layer.name for layer in model.backbone.layers if layer.weights} == set(theirs)
+    for name, layer in theirs.items():
+        for one, other in zip(model.backbone.get_layer(name).weights, layer.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.fixture(scope="module")
 def vggface_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[np.ndarray]]:
     published = keras_vggface("vgg16", 96)
@@ -72,23 +82,52 @@ def test_resnet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) -
     path = publish(published, tmp_path / "resnet50.h5")
     model = network("resnet50_vggface2_scratch")
     load_backbone_weights(model, str(path))
-    for layer in published.layers:
-        if layer.weights:
-            for ours, theirs in zip(model.backbone.get_layer(layer.name).weights, layer.weights, strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+    assert_filled_by_names(model, published)
     with pytest.raises(
         InputError, match=r"resnet50.h5: the layer 'conv2_1_1x1_down' of senet50_vggface2_ft is not in it"
     ):
         load_backbone_weights(network("senet50_vggface2_ft"), str(path))
 
 
-def test_keras_applications_file_fills_its_backbone(tmp_path: Path) -> None:
-    published = tf.keras.applications.VGG16(include_top=False, weights=None, input_shape=(96, 96, 3))
-    path = publish(published, tmp_path / "vgg16.h5")
-    model = network("vgg16")
-    load_backbone_weights(model, str(path))
-    for ours, theirs in zip(model.backbone.get_weights(), published.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+def test_senet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) -> None:
+    published = keras_vggface("senet50", 224)
+    path = publish(published, tmp_path / "rcmalli_vggface_tf_notop_senet50.h5")
+    model = network("senet50_vggface2_ft")
+    assert load_backbone_weights(model, str(path)) == f"senet50_vggface2_ft from {path}"
+    assert_filled_by_names(model, published)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "application"),
+    [("vgg16", "VGG16"), ("resnet50_keras", "ResNet50"), ("densenet121_keras", "DenseNet121")],
+)
+def test_keras_applications_file_fills_its_backbone(backbone: str, application: str, tmp_path: Path) -> None:
+    builder = getattr(tf.keras.applications, application)
+    published = builder(include_top=False, weights=None, input_shape=(96, 96, 3))
+    path = publish(published, tmp_path / "notop.h5")
+    model = network(backbone)
+    assert load_backbone_weights(model, str(path)) == f"{backbone} from {path}"
+    assert_filled_by_names(model, published)
+
+
+def test_slims_checkpoint_fills_resnet_and_its_classifier_and_step_are_left(
+    golden_network: Callable[[str], Any], write_tf1_checkpoint: Write, tmp_path: Path
+) -> None:
+    released = golden_network("released_resnet_gru").variables()
+    variables = {name: value for name, value in released.items() if name.startswith("resnet_v1_50/")}
+    logits = {
+        "resnet_v1_50/logits/weights": np.zeros((1, 1, 2048, 1000), np.float32),
+        "resnet_v1_50/logits/biases": np.zeros(1000, np.float32),
+    }
+    rest = {"resnet_v1_50/mean_rgb": np.zeros(3, np.float32), "global_step": np.array(500, np.int64)}
+    path = write_tf1_checkpoint(tmp_path / "resnet_v1_50.ckpt", {**variables, **logits, **rest})
+    model = network("resnet50")
+    left = ["global_step", "resnet_v1_50/logits/biases", "resnet_v1_50/logits/weights", "resnet_v1_50/mean_rgb"]
+    assert load_backbone_weights(model, str(path)) == f"resnet50 from {path}; not used: {', '.join(left)}"
+    named = tf1_weights(model.backbone)
+    assert set(named) == set(variables)
+    for name, weight in named.items():
+        np.testing.assert_array_equal(weight, variables[name])
 
 
 def test_pudaes_checkpoint_fills_densenet_and_its_classifier_is_left(
@@ -160,5 +199,12 @@ def test_theanos_mirrored_kernels_are_refused(tmp_path: Path) -> None:
 
 
 def test_name_that_was_not_fetched_says_how(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"not here; run python -m affwildnet.fetch_weights --weights=vgg16 where"):
-        load_backbone_weights(network("vgg16"), "vgg16", tmp_path)
+    model = network("small_cnn")
+    # Only the name is looked at before the file is found to be missing; VGG-16 itself need not be built.
+    model.options = dataclasses.replace(model.options, backbone="vgg16")
+    with pytest.raises(InputError) as caught:
+        load_backbone_weights(model, "vgg16", tmp_path)
+    message = str(caught.value)
+    assert f"the weights 'vgg16' are not in the folder {tmp_path.resolve()}" in message
+    assert f"run python -m affwildnet.fetch_weights --weights=vgg16 --folder={tmp_path} where" in message
+    assert "--weights_folder" in message

@@ -137,7 +137,7 @@ def test_failed_downloads_leave_nothing(server: tuple[str, Path], tmp_path: Path
 
 
 def test_unknown_name_says_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there are no weights 'vgg'; choose from densenet121, .*vggface"):
+    with pytest.raises(InputError, match=r"there are no weights 'vgg'; choose from cnn_m, densenet121, .*vggface"):
         fetch("vgg", tmp_path)
 
 

@@ -47,5 +47,11 @@ def test_slims_networks_get_rgb_without_the_mean() -> None:
     np.testing.assert_allclose(ours("densenet161"), without_mean * 0.017, rtol=1e-5, atol=1e-4)
 
 
+def test_cnn_m_gets_rgb_without_the_mean_of_matconvnets_average_image() -> None:
+    without_mean = FACE - np.array([123.6591, 116.7663, 103.9318])
+    for backbone in ("cnn_m", "cnn_m_batch_norm"):
+        np.testing.assert_allclose(ours(backbone), without_mean, rtol=1e-5, atol=1e-4)
+
+
 def test_the_papers_preprocessing_stays_the_default() -> None:
     assert with_preprocessing(InputSpec(), BACKBONES["small_cnn"].pretrained) == InputSpec()

@@ -30,7 +30,7 @@ def test_frozen_cnn_keeps_the_files_weights_and_gets_its_preprocessing(
     train(folder, demo_workspace, RUN, MODEL, chosen)
 
     spec = read_input_spec(folder.input)
-    assert (spec.colour_order, spec.mean, spec.scale) == ("bgr", (103.939, 116.779, 123.68), 1.0)
+    assert (spec.colour_order, spec.mean, spec.scale) == ("rgb", (123.6591, 116.7663, 103.9318), 1.0)
     model, _ = load_model(folder)
     tf.train.Checkpoint(model=model).restore(choose_checkpoint(folder, "latest")).expect_partial()
     for ours, theirs in zip(model.backbone.get_weights(), published.get_weights(), strict=True):

@@ -20,6 +20,13 @@ def restated_norm(x: np.ndarray) -> np.ndarray:
     return x / (2 + 5e-4 / 5 * total) ** 0.75
 
 
+def restated_batch_norm(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> np.ndarray:
+    """A channel at a time over the moving averages; ε 1e-3 is Keras's, none is published."""
+    return gamma * (x - mean) / np.sqrt(variance + 1e-3) + beta
+
+
 def restated_pool(x: np.ndarray) -> np.ndarray:
     """Caffe: as many windows as touch the input, cut off at its edge."""
     count = int(np.ceil((x.shape[0] - 3) / 2)) + 1
@@ -41,6 +48,24 @@ def test_features_equal_the_restatement() -> None:
         x = restated_convolution(x, kernel, bias, stride=1, pad=1)
     x = restated_pool(x)
     assert x.shape == (2, 2, 512)
+    np.testing.assert_allclose(model(face[np.newaxis])[0], x.ravel(), rtol=1e-3, atol=1e-4 * x.max())
+
+
+def test_features_with_batch_norm_equal_the_restatement() -> None:
+    tf.keras.utils.set_random_seed(4)
+    model, rng = cnn_m(96, batch_norm=True), np.random.default_rng(7)
+    for weight in model.weights:
+        if len(weight.shape) == 1:
+            low, high = (0.5, 2.0) if "variance" in weight.name or "gamma" in weight.name else (-0.1, 0.1)
+            weight.assign(rng.uniform(low, high, weight.shape))
+    face = np.random.default_rng(6).uniform(-100, 100, (96, 96, 3)).astype(np.float32)
+    w = {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()}
+    assert list(w) == ["conv1", "norm1", "conv2", "norm2", "conv3", "conv4", "conv5"]
+    x = restated_pool(restated_batch_norm(restated_convolution(face, *w["conv1"], stride=2, pad=0), *w["norm1"]))
+    x = restated_pool(restated_batch_norm(restated_convolution(x, *w["conv2"], stride=2, pad=1), *w["norm2"]))
+    for name in ("conv3", "conv4", "conv5"):
+        x = restated_convolution(x, *w[name], stride=1, pad=1)
+    x = restated_pool(x)
     np.testing.assert_allclose(model(face[np.newaxis])[0], x.ravel(), rtol=1e-3, atol=1e-4 * x.max())
 
 
