@@ -47,7 +47,7 @@ class FilterBenchmark:
 def prepare_cases(workspace: Workspace, seeds: int) -> None:
     """Draws the cases, detects their faces, and puts the false detections in."""
     write_filter_cases(workspace, seeds)
-    result = build(workspace, BuildOptions(workers=2), ("probe", "transcode", "detect"))
+    result = build(workspace, BuildOptions(), ("probe", "transcode", "detect"))
     assert not result.failed, result.failed
     for row in read_manifest(workspace):
         false = read_csv(workspace.root / "truth" / f"{row.clip}-false.csv", FALSE_COLUMNS)

@@ -14,6 +14,7 @@ from affwildnet.models import ModelOptions, build_model
 from affwildnet.serving import open_model
 from affwildnet.train import TrainOptions, TrainRun, train
 from affwildnet.video_prediction import predict_video
+from data_pipeline.cluster import ClusterOptions
 from data_pipeline.detect import DetectOptions
 from data_pipeline.detectors import load_detector
 from data_pipeline.pipeline import BuildOptions, build
@@ -26,6 +27,8 @@ from tfrecords.workspace import Workspace, read_csv, write_csv
 
 OPTIONS = ModelOptions(units=8, attention_length=0, fc=("16",), landmarks_68=True, dropout=0.5)
 
+ONE_WORKER = ClusterOptions(workers=1)
+
 
 @pytest.fixture(scope="module")
 def workspace(demo_workspace, tmp_path_factory):
@@ -37,7 +40,7 @@ def workspace(demo_workspace, tmp_path_factory):
     write_csv(root / "manifest.csv", list(rows[0]), rows)
     shutil.copytree(demo_workspace.annotations, root / "annotations")
     workspace = Workspace(root)
-    build(workspace, BuildOptions(workers=1), stage_options={"detect": DetectOptions(landmarks_68=True)})
+    build(workspace, BuildOptions(), stage_options={"detect": DetectOptions(landmarks_68=True)}, cluster=ONE_WORKER)
     parts = read_csv(workspace.partition)
     for row, part in zip(parts, ("train", "test"), strict=True):
         row["partition"] = part
@@ -105,9 +108,8 @@ def test_model_is_tested_exported_and_predicts_with_landmarks(workspace, trained
 def test_records_without_landmarks_are_refused_by_name(workspace, trained, tmp_path):
     bare = tmp_path / "bare"
     shutil.copytree(workspace.root, bare, ignore=shutil.ignore_patterns("features"))
-    chosen = BuildOptions(workers=1)
     parts = read_csv(workspace.partition)
-    build(Workspace(bare), chosen)
+    build(Workspace(bare), BuildOptions(), cluster=ONE_WORKER)
     write_csv(bare / "partition.csv", list(parts[0]), parts)
     with pytest.raises(InputError, match=r"hold no landmarks, which this network reads; build .* --landmarks_68"):
         train(

@@ -251,7 +251,7 @@ def test_stage_fetches_links_once_for_all_parts_and_leaves_files_alone(tmp_path,
 def test_build_sets_a_video_that_is_gone_aside_and_goes_on(tmp_path, server):
     links = [f"{server.url}/whole/0/{name}" for name in ("missing.mkv", "a.mkv")]
     workspace, _ = _workspace(tmp_path, f"gone,{links[0]},,,", f"there,{links[1]},,,")
-    result = build(workspace, BuildOptions(workers=1), ("download", "probe"), {"download": QUICK})
+    result = build(workspace, BuildOptions(), ("download", "probe"), {"download": QUICK})
     assert [(failure.clip, failure.failed_stage) for failure in result.failed] == [("gone", "download")]
     assert "HTTP Error 404" in read_csv(workspace.failures)[0]["reason"]
     assert workspace.probe("there").exists() and not workspace.probe("gone").exists()

@@ -36,7 +36,7 @@ def listed(folder, draw_image):
 
 def test_build_takes_an_imported_workspace_without_videos(listed, run_import, workspace):
     run_import("affwildnet_csv")
-    first = build(workspace, BuildOptions(workers=1))
+    first = build(workspace, BuildOptions())
     assert first.labelled == ["list-a", "list-b"] and sum(first.partition.values()) == 2
     (refused,) = first.failed
     assert refused.clip == "list-c" and "none gets a label (invalid 1)" in refused.reason
