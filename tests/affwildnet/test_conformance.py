@@ -49,7 +49,7 @@ ENTRIES: dict[str, ModelOptions] = {
 }
 # What CI runs all checks of: our own layers with LRN, with batch norm and with neither; attention that is fused (GRU,
 # LSTM) and as it is written, behind a projection (Highway); a cell without attention; a CNN alone; FC, dropout and
-# landmarks. Left to `make conformance` is what the libraries build (keras.applications, keras-vggface, addons), VGGFace,
+# landmarks. Left to `make conformance` is what libraries build (keras.applications, keras-vggface, addons), VGGFace,
 # slim's ResNet, IndRNN with attention, the plain and Residual cells, the greater sizes and the other composites: of
 # these CI knows the shapes and gradients.
 FAMILIES = (
