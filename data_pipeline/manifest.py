@@ -13,7 +13,7 @@ from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, check_name, read_numbered_csv, write_csv
 
-COLUMNS = ("clip", "source", "subjects", "gender", "notes")
+COLUMNS = ("clip", "source", "subjects", "gender", "age", "ethnicity", "notes")
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"}
 
 
@@ -27,6 +27,8 @@ class ManifestRow:
     gender: str = ""
     notes: str = ""
     line: int = 0
+    age: str = ""
+    ethnicity: str = ""
 
     def entries(self) -> tuple[str, ...]:
         """The clip's entries, one a person: the clip's name, or with two subjects ``CLIP-p1`` and ``CLIP-p2``."""
@@ -57,7 +59,16 @@ def read_manifest(workspace: Workspace) -> list[ManifestRow]:
         if len(subjects) > 2 or len(set(subjects)) < len(subjects):
             raise InputError(path, "column 'subjects' takes one or two different ids", "mend the row", line)
         source = workspace.root / row["source"].strip()
-        read = ManifestRow(clip, source, subjects, row.get("gender", ""), row.get("notes", ""), line)
+        read = ManifestRow(
+            clip,
+            source,
+            subjects,
+            row.get("gender", ""),
+            row.get("notes", ""),
+            line,
+            row.get("age", ""),
+            row.get("ethnicity", ""),
+        )
         # Entries too: CLIP-p1 of a clip with two subjects must not be another clip's name.
         for name in sorted({clip, *read.entries()}):
             if name.lower() in lines:
