@@ -35,6 +35,6 @@ class PartitionOptions:
     )
     histogram_bins: int = option(10, "bins of the valence and arousal histograms over [-1, 1]", at_least=1)
     exact_groups: int = option(400, "most groups of people that the mixed-integer program takes", at_least=0)
-    nodes: int = option(300, "nodes of the mixed-integer program's search tree", at_least=1)
-    kicks: int = option(20, "restarts of the local search from a disturbed best partition", at_least=0)
+    nodes: int = option(60, "nodes of the mixed-integer program's search tree", at_least=1)
+    kicks: int = option(150, "restarts of the local search from a disturbed best partition", at_least=0)
     partition_seed: int = option(0, "seed of the local search")

@@ -16,6 +16,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv, write_csv, write_text
 
 SHARES = (0.64, 0.16, 0.20)
+QUICK = PartitionOptions(nodes=5, kicks=5)
 
 
 def _database(root, subjects, seed=0):
@@ -36,7 +37,7 @@ def _table(workspace):
 
 def test_shares_are_reached_closely_by_entries_and_frames(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n}" for n in range(50)])
-    counts = partition_database(workspace, rows, PartitionOptions()).counts
+    counts = partition_database(workspace, rows, QUICK).counts
     assert sum(counts.values()) == 50
     assert [counts[name] / 50 for name in PARTITIONS] == pytest.approx(SHARES, abs=0.03)
     table = _table(workspace)
@@ -74,7 +75,7 @@ def test_same_database_gives_the_same_partition(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n % 9}" for n in range(20)])
     tables = []
     for _ in range(2):
-        partition_database(workspace, rows, PartitionOptions())
+        partition_database(workspace, rows, QUICK)
         tables.append(workspace.partition.read_bytes())
     assert tables[0] == tables[1]
 
@@ -133,7 +134,7 @@ def _facts(workspace):
 def test_what_was_reached_is_written_as_the_table_has_it(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n}" for n in range(20)])
     rows = [dataclasses.replace(row, gender="male" if n % 2 else "female") for n, row in enumerate(rows)]
-    partition_database(workspace, rows, PartitionOptions())
+    partition_database(workspace, rows, QUICK)
     facts, table = _facts(workspace), _table(workspace)
     assert facts["entries"] == facts["subjects"] == facts["groups"] == 20
     videos = facts["criteria"]["videos"]
