@@ -1,128 +1,173 @@
-"""Entries -> training, validation and test, no person in two of them: ``python -m data_pipeline.partition``."""
+"""Entries -> training, validation and test, no person in two of them: ``python -m data_pipeline.partition``.
+
+``partition.csv`` says which entry is where, ``partition.json`` what was reached and how far each criterion is from its
+target (`partition_criteria`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.optimize
-import scipy.sparse
-import scipy.sparse.csgraph
 
 from data_pipeline.manifest import ManifestRow
-from tfrecords.convert import read_labels
+from data_pipeline.partition_criteria import Criterion, make_criteria
+from data_pipeline.partition_entries import LabelledEntry, groups_of_people, read_entries
+from data_pipeline.partition_faults import check_feasible, check_fixed, describe_largest
+from data_pipeline.partition_options import CRITERIA, PartitionOptions
+from data_pipeline.partition_solver import Assignment, assign_groups
 from tfrecords.errors import InputError
-from tfrecords.options import option
-from tfrecords.workspace import Workspace, read_csv, write_csv
+from tfrecords.workspace import Workspace, read_csv, read_json, read_numbered_csv, write_csv, write_json
 
 PARTITIONS = ("train", "validation", "test")
 COLUMNS = ("entry", "clip", "subject", "partition", "frames", "valence", "arousal")
+FACTS = ("gender", "valence_class")
 
 
 @dataclasses.dataclass(frozen=True)
-class PartitionOptions:
-    """How large the parts shall be."""
+class Partition:
+    """What `partition_database` did: entries a part, and the content of ``partition.json``."""
 
-    shares: tuple[str, ...] = option(
-        ("0.64", "0.16", "0.20"), "shares of train, validation and test (thesis: 64/16/20)"
-    )
+    counts: dict[str, int]
+    facts: dict[str, Any]
 
 
-def partition_database(workspace: Workspace, rows: Sequence[ManifestRow], options: PartitionOptions) -> dict[str, int]:
-    """Writes ``partition.csv`` for all entries that have labels; returns the entries in each part.
+def partition_database(workspace: Workspace, rows: Sequence[ManifestRow], options: PartitionOptions) -> Partition:
+    """Writes ``partition.csv`` and ``partition.json`` for all entries that have labels.
 
     Raises:
-      InputError: a labelled entry has no subject (naming the manifest's line), nothing is labelled, or bad shares.
+      InputError: a labelled entry has no subject (naming the manifest's line), nothing is labelled, an option is bad,
+        fixed parts tear people apart, or the limits cannot be kept (naming the constraint and the people).
     """
     shares = _read_shares(options.shares)
-    entries: list[dict[str, Any]] = []
-    for row in rows:
-        for person, entry in enumerate(row.entries()):
-            if not workspace.labels(entry).exists():
-                continue
-            if not row.subjects:
-                what = f"column 'subjects' is empty for the labelled clip {row.clip}"
-                raise InputError(workspace.manifest, what, "name the person, so that nobody enters two parts", row.line)
-            labels = list(read_labels(workspace.labels(entry)).values())
-            values = {name: np.mean([label[name] for label in labels]) / 1000 for name in ("valence", "arousal")}
-            identity = {"entry": entry, "clip": row.clip, "subject": row.subjects[person], "frames": len(labels)}
-            entries.append(identity | {name: round(float(value), 4) for name, value in values.items()})
+    weights, limits = (_read_numbers(name, getattr(options, name)) for name in ("weights", "limits"))
+    entries = read_entries(workspace, rows, options)
     if not entries:
         raise InputError(workspace.root / "labels", "no frame is labelled", "annotate clips and run the stage match")
-    subjects = [{row.subjects[person] for person in range(len(row.subjects))} for row in rows]
-    groups = _groups_of_people([entry["subject"] for entry in entries], subjects)
-    totals = np.array([[1, e["frames"], e["frames"] * e["valence"], e["frames"] * e["arousal"]] for e in entries])
-    parts = assign_groups(np.array([totals[group].sum(axis=0) for group in groups]), shares)
-    for group, part in zip(groups, parts, strict=True):
-        for index in group:
-            entries[index]["partition"] = PARTITIONS[part]
-    write_csv(workspace.partition, COLUMNS, entries)
-    return {name: sum(entry["partition"] == name for entry in entries) for name in PARTITIONS}
+    fixed = read_fixed(Path(options.fixed), [entry for row in rows for entry in row.entries()]) if options.fixed else {}
+    # People who share a clip stay together even where only one of them is labelled.
+    groups = groups_of_people([entry.subject for entry in entries], [row.subjects for row in rows])
+    criteria = make_criteria(entries, shares)
+    _check_criteria(criteria, weights, limits)
+    group_part = check_fixed(options.fixed, entries, groups, {name: PARTITIONS.index(p) for name, p in fixed.items()})
+    grouped = [criterion.grouped(groups) for criterion in criteria]
+    found = assign_groups(grouped, shares, weights, limits, group_part, options)
+    if not found.within_limits:
+        check_feasible(entries, groups, grouped, shares, limits, group_part, found, options)
+    parts = np.empty(len(entries), int)
+    for group, part in zip(groups, found.parts, strict=True):
+        parts[group] = part
+    facts = _facts(entries, groups, criteria, parts, shares, weights, limits, found)
+    facts["notes"] = describe_largest(entries, groups, criteria, parts, shares)
+    facts["fixed_entries"] = sum(entry.entry in fixed for entry in entries)
+    write_json(reached_path(workspace), facts)
+    write_csv(workspace.partition, (*COLUMNS, *FACTS), map(_row, entries, parts))
+    return Partition({name: int((parts == part).sum()) for part, name in enumerate(PARTITIONS)}, facts)
+
+
+def reached_path(workspace: Workspace) -> Path:
+    """``partition.json``: what the partition reached."""
+    return workspace.partition.with_suffix(".json")
 
 
 def leave_out(workspace: Workspace, clips: Collection[str]) -> None:
     """Takes clips out of ``partition.csv``, so that nobody asks for records that are not there."""
     if clips and workspace.partition.exists():
         rows = read_csv(workspace.partition, COLUMNS)
-        write_csv(workspace.partition, COLUMNS, [row for row in rows if row["clip"] not in clips])
+        columns = tuple(rows[0]) if rows else COLUMNS
+        write_csv(workspace.partition, columns, [row for row in rows if row["clip"] not in clips])
 
 
-def assign_groups(totals: np.ndarray, shares: Sequence[float]) -> list[int]:
-    """The part (0 to P-1) of each group, so that every total comes as near to its shares as can be.
+def read_fixed(path: Path, known: Collection[str]) -> dict[str, str]:
+    """Entry -> its part, from a CSV with the columns ``entry`` and ``partition``.
 
-    A mixed-integer program solved by HiGHS: the sum over parts and totals of the distance to the share, each total in
-    units of its own sum, is least. The same input gives the same answer.
-
-    Args:
-      totals: (G, K) non-negative or signed totals of each group; the first counts entries.
-      shares: P shares that sum to 1.
+    Raises:
+      InputError: naming the line with an entry that is not `known` or is there twice, or a part that does not exist.
     """
-    groups, kinds = totals.shape
-    parts = len(shares)
-    scale = np.maximum(np.abs(totals).sum(axis=0), 1e-9)
-    unit = totals / scale
-    assigned, distances = groups * parts, parts * kinds
-    one_part_each = scipy.sparse.kron(scipy.sparse.eye(groups), np.ones((1, parts)))
-    none = scipy.sparse.csr_matrix((groups, distances))
-    constraints = [scipy.optimize.LinearConstraint(scipy.sparse.hstack([one_part_each, none]), 1, 1)]
-    # unit'x - share <= d and share - unit'x <= d, for each part and total.
-    reached = scipy.sparse.kron(unit.T, scipy.sparse.eye(parts))  # rows: total by total, part by part
-    wanted = np.outer(unit.sum(axis=0), shares).ravel()
-    distance = scipy.sparse.eye(distances)
-    constraints.append(scipy.optimize.LinearConstraint(scipy.sparse.hstack([reached, -distance]), -np.inf, wanted))
-    constraints.append(scipy.optimize.LinearConstraint(scipy.sparse.hstack([reached, distance]), wanted, np.inf))
-    if groups >= parts:
-        some = scipy.sparse.kron(np.ones((1, groups)), scipy.sparse.eye(parts))
-        none = scipy.sparse.csr_matrix((parts, distances))
-        least = (np.array(shares) > 0).astype(float)
-        constraints.append(scipy.optimize.LinearConstraint(scipy.sparse.hstack([some, none]), least, np.inf))
-    solution = scipy.optimize.milp(
-        np.concatenate([np.zeros(assigned), np.ones(distances)]),
-        constraints=constraints,
-        integrality=np.concatenate([np.ones(assigned), np.zeros(distances)]),
-        bounds=scipy.optimize.Bounds(0, np.concatenate([np.ones(assigned), np.full(distances, np.inf)])),
-        # A limit of nodes, not of seconds: the answer must not depend on how busy the machine is.
-        options={"node_limit": 2000, "mip_rel_gap": 0.05},
-    )
-    if solution.x is None:
-        raise RuntimeError(f"HiGHS found no partition of {groups} groups: {solution.message}")
-    return solution.x[:assigned].reshape(groups, parts).argmax(axis=1).tolist()
+    names, fixed = set(known), {}
+    for line, row in read_numbered_csv(path, ("entry", "partition")):
+        entry, part = row["entry"].strip(), row["partition"].strip()
+        if entry not in names:
+            raise InputError(path, f"the manifest has no entry {entry!r}", "mend or delete the line", line)
+        if entry in fixed:
+            raise InputError(path, f"the entry {entry} is there twice", "delete one of the lines", line)
+        if part not in PARTITIONS:
+            raise InputError(path, f"{part!r} is no part", f"write one of {', '.join(PARTITIONS)}", line)
+        fixed[entry] = part
+    return fixed
 
 
-def _groups_of_people(subjects: Sequence[str], together: Sequence[set[str]]) -> list[list[int]]:
-    """Indices of `subjects` (one an entry) that must stay in one part: the same person, or two people of one clip."""
-    names = sorted(set(subjects).union(*together))
-    number = {name: index for index, name in enumerate(names)}
-    pairs = [(number[min(both)], number[max(both)]) for both in together if both]
-    ones = np.ones(len(pairs))
-    graph = scipy.sparse.csr_matrix((ones, tuple(np.array(pairs, int).T)), shape=(len(names), len(names)))
-    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    groups: dict[int, list[int]] = {}
-    for index, subject in enumerate(subjects):
-        groups.setdefault(component[number[subject]], []).append(index)
-    return list(groups.values())
+def format_reached(facts: dict[str, Any]) -> str:
+    """``partition.json`` as a table for the terminal: what was reached in each part, and the distances."""
+    lines = [f"{'':<12}{'':>14}" + "".join(f"{name:>16}" for name in PARTITIONS)]
+    lines[0] += f"{'distance':>12}{'limit':>10}"
+    for name, own in facts["criteria"].items():
+        limit = "" if own["limit"] is None else f"{own['limit']:.4f}"
+        for number, (category, sums) in enumerate(own["reached"].items()):
+            if name in ("valence", "arousal"):
+                continue
+            cells = "".join(f"{sums[part]:>16,.0f}" for part in PARTITIONS)
+            end = f"{own['distance']:>12.4f}{limit:>10}" if number == 0 else ""
+            lines.append(f"{name if number == 0 else '':<12}{category:>14}{cells}{end}")
+        if name in ("valence", "arousal"):
+            cells = "".join(f"{own['part_distance'][part]:>16.4f}" for part in PARTITIONS)
+            lines.append(f"{name:<12}{'histogram':>14}{cells}{own['distance']:>12.4f}{limit:>10}")
+    lines += [f"note: {note}" for note in facts["notes"]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _facts(
+    entries: Sequence[LabelledEntry],
+    groups: Sequence[Sequence[int]],
+    criteria: Sequence[Criterion],
+    parts: np.ndarray,
+    shares: Sequence[float],
+    weights: dict[str, float],
+    limits: dict[str, float],
+    found: Assignment,
+) -> dict[str, Any]:
+    frames = np.array([entry.frames for entry in entries])
+    in_part = [int(frames[parts == part].sum()) for part in range(len(PARTITIONS))]
+    told = {}
+    for criterion in criteria:
+        reached, unit = criterion.reached(parts), _unit(criterion.name, entries)
+        own: dict[str, Any] = {"distance": round(criterion.distance(parts), 6)}
+        own |= {"weight": weights.get(criterion.name, 1.0), "limit": limits.get(criterion.name)}
+        if criterion.name in ("valence", "arousal"):
+            # Of each part by itself: the share of its frames that lie in other bins than the whole database's do.
+            apart = np.abs(reached).sum(axis=0) / 2 * unit / np.maximum(in_part, 1)
+            own["part_distance"] = dict(zip(PARTITIONS, apart.round(6).tolist(), strict=True))
+        for name, sums in (("target", criterion.target), ("reached", reached)):
+            own[name] = {
+                category: dict(zip(PARTITIONS, (row * unit).round(2).tolist(), strict=True))
+                for category, row in zip(criterion.categories, sums, strict=True)
+            }
+        told[criterion.name] = own
+    return {
+        "shares": dict(zip(PARTITIONS, shares, strict=True)),
+        "entries": len(entries),
+        "subjects": len({entry.subject for entry in entries}),
+        "groups": len(groups),
+        "method": found.method,
+        "objective": round(found.objective, 6),
+        "bound": round(found.bound, 6),
+        "criteria": told,
+    }
+
+
+def _unit(name: str, entries: Sequence[LabelledEntry]) -> int:
+    """What a sum of 1 stands for: entries, frames, or entries of known gender."""
+    if name == "gender":
+        return sum(bool(entry.gender) for entry in entries)
+    return len(entries) if name in ("videos", "class") else sum(entry.frames for entry in entries)
+
+
+def _row(entry: LabelledEntry, part: int) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in (*COLUMNS, *FACTS) if name != "partition"}
+    return row | {"partition": PARTITIONS[part], "valence": round(entry.valence, 4), "arousal": round(entry.arousal, 4)}
 
 
 def _read_shares(words: Sequence[str]) -> list[float]:
@@ -137,7 +182,43 @@ def _read_shares(words: Sequence[str]) -> list[float]:
     return shares
 
 
-if __name__ == "__main__":
-    from data_pipeline.stage_binary import run_one_stage  # it imports this file as a module
+def _read_numbers(flag: str, words: Sequence[str]) -> dict[str, float]:
+    """``name=number`` words as a dict."""
+    numbers = {}
+    for word in words:
+        name, _, number = word.partition("=")
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            numbers[name] = -1.0
+        if name not in CRITERIA or not 0 <= numbers[name] < float("inf"):
+            what = f"{word!r} is not CRITERION=NUMBER"
+            raise InputError(f"--{flag}", what, f"name one of {', '.join(CRITERIA)} and a number from 0 on")
+    return numbers
 
-    run_one_stage("partition")
+
+def _check_criteria(criteria: Sequence[Criterion], weights: dict[str, float], limits: dict[str, float]) -> None:
+    there = {criterion.name for criterion in criteria}
+    for flag, numbers in (("--weights", weights), ("--limits", limits)):
+        for name in sorted(set(numbers) - there):
+            raise InputError(flag, f"no labelled entry has a {name}", f"fill in the manifest's column {name!r}")
+
+
+def _main() -> None:
+    from data_pipeline.pipeline import BuildOptions
+    from data_pipeline.stage_binary import build_and_print, options_from_flags
+    from tfrecords import options
+
+    def main(argv: list[str]) -> int:
+        chosen = options.from_flags(BuildOptions)
+        code = build_and_print(chosen, ["partition"], options_from_flags())
+        reached = reached_path(Workspace(Path(chosen.workspace)))
+        if reached.exists():
+            print(format_reached(read_json(reached)))
+        return code
+
+    options.run_main(main, BuildOptions, PartitionOptions)
+
+
+if __name__ == "__main__":
+    _main()

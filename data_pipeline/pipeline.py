@@ -14,7 +14,7 @@ from data_pipeline.corrections import check_corrections
 from data_pipeline.engine import process_clips
 from data_pipeline.failures import Outcome, read_failures, update_failures
 from data_pipeline.manifest import ManifestRow, read_manifest
-from data_pipeline.partition import PartitionOptions, leave_out, partition_database
+from data_pipeline.partition import PartitionOptions, leave_out, partition_database, reached_path
 from data_pipeline.stages import STAGES
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -112,8 +112,9 @@ def _partition(workspace: Workspace, rows: Sequence[ManifestRow], chosen: Partit
     usable = [row for row in rows if row.clip not in refused]
     if not any(workspace.labels(entry).exists() for row in usable for entry in row.entries()):
         workspace.partition.unlink(missing_ok=True)
+        reached_path(workspace).unlink(missing_ok=True)
         return {}
-    return partition_database(workspace, usable, chosen)
+    return partition_database(workspace, usable, chosen).counts
 
 
 def _chosen_rows(workspace: Workspace, rows: list[ManifestRow], clips: Sequence[str]) -> list[ManifestRow]:

@@ -19,12 +19,13 @@ import numpy as np
 
 from affwildnet.metrics import StreamingCCC
 from data_pipeline.partition import PARTITIONS
+from data_pipeline.statistics import figures
+from data_pipeline.statistics.drawing import Panel, data_uri
+from data_pipeline.statistics.faces import read_faces
 from experiments import demo_figures
-from experiments.demo_figures import Panel, Predictions, read_losses, read_predictions
+from experiments.demo_figures import Predictions, read_losses, read_predictions
 from tfrecords.convert import read_labels
-from tfrecords.crops import encode_jpeg, read_crops
-from tfrecords.errors import InputError
-from tfrecords.faces import resize_face
+from tfrecords.crops import encode_jpeg
 from tfrecords.workspace import Workspace, read_csv, read_json, write_text
 
 if TYPE_CHECKING:
@@ -192,8 +193,8 @@ def _database_figure(workspace: Workspace, rows: list[dict[str, str]]) -> Illust
     labels = {name: {part: np.array(own[part]) for part in PARTITIONS if own.get(part)} for name, own in values.items()}
     panels, missing, caption = [], [], ""
     if labels["valence"]:
-        panels = [demo_figures.draw_histogram(name, labels[name]) for name in DIMENSIONS]
-        panels.append(demo_figures.draw_density(*(np.concatenate(list(labels[name].values())) for name in DIMENSIONS)))
+        panels = [figures.draw_histogram(name, labels[name]) for name in DIMENSIONS]
+        panels.append(figures.draw_density(*(np.concatenate(list(labels[name].values())) for name in DIMENSIONS)))
         caption = "Labels by partition, and where all labelled frames lie in the valence-arousal plane. "
     else:
         missing.append("no entry has both labels and a partition yet.")
@@ -202,7 +203,7 @@ def _database_figure(workspace: Workspace, rows: list[dict[str, str]]) -> Illust
         facts = read_json(path)
         clips[round(float(facts["frame_rate"]), 2)].append(float(facts["seconds"]))
     if clips:
-        panels.append(demo_figures.draw_lengths(clips))
+        panels.append(figures.draw_lengths(clips))
         number, minutes = sum(map(len, clips.values())), sum(map(sum, clips.values())) / 60
         caption += f"Lengths and frame rates of the {number} source videos, {minutes:.1f} minutes together; "
         caption += "all are brought to 30 frames a second."
@@ -225,13 +226,9 @@ def _faces_by_partition(workspace: Workspace, rows: list[dict[str, str]]) -> dic
 
 
 def _middle_crop(workspace: Workspace, row: dict[str, str]) -> str | None:
-    try:
-        members = [face["member"] for face in read_csv(workspace.faces(row["entry"])) if face["member"]]
-        with read_crops(workspace.crops(row["clip"])) as read:
-            face = resize_face(read(members[len(members) // 2]), FACE_PIXELS, "area")
-    except (InputError, IndexError):
-        return None
-    return demo_figures.data_uri("jpeg", encode_jpeg(face, 80))
+    for face in read_faces(workspace, row["clip"], row["entry"], [0.5], FACE_PIXELS).values():
+        return data_uri("jpeg", encode_jpeg(face, 80))
+    return None
 
 
 def _learning_figure(cnn: ModelFolder, model: ModelFolder) -> Illustration:

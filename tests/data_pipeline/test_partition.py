@@ -1,3 +1,8 @@
+import dataclasses
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.manifest import ManifestRow
-from data_pipeline.partition import PARTITIONS, PartitionOptions, assign_groups, partition_database
+from data_pipeline.partition import PARTITIONS, PartitionOptions, format_reached, partition_database
 from tfrecords.errors import InputError
-from tfrecords.workspace import Workspace, read_csv, write_text
+from tfrecords.workspace import Workspace, read_csv, write_csv, write_text
 
 SHARES = (0.64, 0.16, 0.20)
+QUICK = PartitionOptions(nodes=5, kicks=5)
 
 
 def _database(root, subjects, seed=0):
@@ -31,7 +37,7 @@ def _table(workspace):
 
 def test_shares_are_reached_closely_by_entries_and_frames(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n}" for n in range(50)])
-    counts = partition_database(workspace, rows, PartitionOptions())
+    counts = partition_database(workspace, rows, QUICK).counts
     assert sum(counts.values()) == 50
     assert [counts[name] / 50 for name in PARTITIONS] == pytest.approx(SHARES, abs=0.03)
     table = _table(workspace)
@@ -69,18 +75,22 @@ def test_same_database_gives_the_same_partition(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n % 9}" for n in range(20)])
     tables = []
     for _ in range(2):
-        partition_database(workspace, rows, PartitionOptions())
+        partition_database(workspace, rows, QUICK)
         tables.append(workspace.partition.read_bytes())
     assert tables[0] == tables[1]
 
 
-def test_three_people_fill_three_parts():
-    totals = np.array([[1.0, 100, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]])
-    assert sorted(assign_groups(totals, SHARES)) == [0, 1, 2]
+def test_three_people_fill_three_parts(tmp_path):
+    workspace, rows = _database(tmp_path, ["a", "a", "a", "a", "b", "c"])
+    partition_database(workspace, rows, PartitionOptions())
+    assert {row["partition"] for row in _table(workspace)} == set(PARTITIONS)
 
 
-def test_one_person_is_a_database_too():
-    assert assign_groups(np.array([[1.0, 10, -3, 4]]), SHARES) == [0]
+def test_one_person_is_a_database_too(tmp_path):
+    workspace, rows = _database(tmp_path, ["a"])
+    done = partition_database(workspace, rows, PartitionOptions())
+    assert done.counts == {"train": 1, "validation": 0, "test": 0}
+    assert done.facts["notes"][0] == "1 groups of people (a) cannot fill 3 parts"
 
 
 def test_entries_without_labels_are_left_out(tmp_path):
@@ -115,3 +125,107 @@ def test_shares_that_are_not_numbers_are_refused(tmp_path):
 def test_database_without_labels_is_refused(tmp_path):
     with pytest.raises(InputError, match="labels: no frame is labelled; annotate clips"):
         partition_database(Workspace(tmp_path), [], PartitionOptions())
+
+
+def _facts(workspace):
+    return json.loads((workspace.root / "partition.json").read_text())
+
+
+def test_what_was_reached_is_written_as_the_table_has_it(tmp_path):
+    workspace, rows = _database(tmp_path, [f"s{n}" for n in range(20)])
+    rows = [dataclasses.replace(row, gender="male" if n % 2 else "female") for n, row in enumerate(rows)]
+    partition_database(workspace, rows, QUICK)
+    facts, table = _facts(workspace), _table(workspace)
+    assert facts["entries"] == facts["subjects"] == facts["groups"] == 20
+    videos = facts["criteria"]["videos"]
+    counts = {name: sum(row["partition"] == name for row in table) for name in PARTITIONS}
+    assert videos["reached"]["entries"] == counts
+    wanted = dict(zip(PARTITIONS, np.multiply(SHARES, 20), strict=True))
+    assert videos["target"]["entries"] == pytest.approx(wanted)
+    assert videos["distance"] == pytest.approx(sum(abs(counts[p] - wanted[p]) for p in PARTITIONS) / 2 / 20, abs=1e-6)
+    excess = {p: sum(1 if r["gender"] == "male" else -1 for r in table if r["partition"] == p) for p in PARTITIONS}
+    assert facts["criteria"]["gender"]["reached"]["male - female"] == excess
+    text = format_reached(facts)
+    assert "male - female" in text and f"{videos['distance']:.4f}" in text
+
+
+def test_fixed_parts_are_kept_and_their_people_stay_with_them(tmp_path):
+    workspace, rows = _database(tmp_path, ["a b", "b", "c", "d", "e", "f", "g"])
+    fixed = tmp_path / "official.csv"
+    write_text(fixed, "entry,partition\nc0-p1,test\nc2,validation\n")
+    partition_database(workspace, rows, PartitionOptions(fixed=str(fixed)))
+    parts = {row["entry"]: row["partition"] for row in _table(workspace)}
+    assert [parts[name] for name in ("c0-p1", "c0-p2", "c1", "c2")] == ["test"] * 3 + ["validation"]
+    assert _facts(workspace)["fixed_entries"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("c0-p1,test\nc1,train\n", "a in c0-p1 and b in c1 into two parts"),
+        ("c9,test\n", "line 2: the manifest has no entry 'c9'"),
+        ("c1,dev\n", "line 2: 'dev' is no part; write one of train, validation, test"),
+        ("c1,test\nc1,test\n", "line 3: the entry c1 is there twice"),
+    ],
+)
+def test_bad_fixed_parts_are_named(tmp_path, text, message):
+    workspace, rows = _database(tmp_path, ["a b", "b", "c", "d"])
+    write_text(tmp_path / "f.csv", "entry,partition\n" + text)
+    with pytest.raises(InputError, match=re.escape(message)):
+        partition_database(workspace, rows, PartitionOptions(fixed=str(tmp_path / "f.csv")))
+    assert not workspace.partition.exists()
+
+
+def test_a_group_too_large_for_any_part_is_named_with_its_share(tmp_path):
+    workspace, rows = _database(tmp_path, ["a b", "b c", "c a", "d", "e", "f", "g"])
+    options = PartitionOptions(("0.4", "0.3", "0.3"), limits=("videos=0.1",))
+    with pytest.raises(InputError, match=r"videos=0.1 cannot be kept: a, b, c hold 60% of all videos.* more than 50%"):
+        partition_database(workspace, rows, options)
+    done = partition_database(workspace, rows, PartitionOptions(("0.4", "0.3", "0.3")))
+    assert "a, b, c hold 60% of all" in done.facts["notes"][0]
+
+
+def test_fixed_parts_that_break_a_limit_are_blamed(tmp_path):
+    workspace, rows = _database(tmp_path, [f"s{n}" for n in range(10)])
+    write_text(tmp_path / "f.csv", "entry,partition\n" + "".join(f"c{n},test\n" for n in range(5)))
+    options = PartitionOptions(limits=("videos=0.1",), fixed=str(tmp_path / "f.csv"))
+    with pytest.raises(
+        InputError, match=r"--fixed: videos=0.1 can be kept, but not with the fixed parts of s0, s1, s2"
+    ):
+        partition_database(workspace, rows, options)
+
+
+def test_too_few_people_for_the_parts_are_named_where_limits_are_given(tmp_path):
+    workspace, rows = _database(tmp_path, ["a", "a", "b"])
+    with pytest.raises(InputError, match=r"2 groups of people \(a, b\) cannot fill 3 parts; label clips of more"):
+        partition_database(workspace, rows, PartitionOptions(limits=("videos=0.05",)))
+
+
+def test_a_limit_that_cannot_be_kept_names_its_criterion_and_the_nearest(tmp_path):
+    workspace, rows = _database(tmp_path, [f"s{n}" for n in range(7)])
+    with pytest.raises(InputError, match=r"videos=0 cannot be kept by these 7 groups of people; the nearest .* away"):
+        partition_database(workspace, rows, PartitionOptions(limits=("videos=0",)))
+
+
+@pytest.mark.parametrize("limits", [("video=0.1",), ("videos",), ("videos=-1",), ("videos=nan",)])
+def test_bad_limits_are_refused(tmp_path, limits):
+    workspace, rows = _database(tmp_path, ["a"])
+    with pytest.raises(InputError, match=r"--limits: '.*' is not CRITERION=NUMBER"):
+        partition_database(workspace, rows, PartitionOptions(limits=limits))
+
+
+def test_gender_limit_without_genders_names_the_column(tmp_path):
+    workspace, rows = _database(tmp_path, ["a"])
+    with pytest.raises(InputError, match=r"--limits: no labelled entry has a gender; fill in the manifest's column"):
+        partition_database(workspace, rows, PartitionOptions(limits=("gender=0.1",)))
+
+
+def test_command_prints_the_distances(tmp_path):
+    workspace, rows = _database(tmp_path, ["a", "b", "c", "d"])
+    table = [{"clip": row.clip, "source": "x.mp4", "subjects": row.subjects[0]} for row in rows]
+    write_csv(workspace.manifest, ("clip", "source", "subjects"), table)
+    command = [sys.executable, "-m", "data_pipeline.partition", f"--workspace={tmp_path}", "--weights=frames=2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "distance" in done.stdout and "frames" in done.stdout
+    assert _facts(workspace)["criteria"]["frames"]["weight"] == 2

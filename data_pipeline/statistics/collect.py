@@ -1,0 +1,110 @@
+"""The facts that tables and figures are made of, from as much of a workspace as there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_pipeline.label_files import read_label_values
+from data_pipeline.manifest import ManifestRow
+from data_pipeline.partition import PARTITIONS
+from data_pipeline.partition_entries import GENDER_WORDS, people_words, valence_class
+from data_pipeline.partition_options import PartitionOptions
+from tfrecords.errors import InputError
+from tfrecords.workspace import Workspace, read_csv, read_json
+
+CLIP_COLUMNS = ("clip", "source", "frame_rate", "seconds", "container")
+ENTRY_COLUMNS = (
+    *("entry", "clip", "subject", "gender", "age", "ethnicity", "partition", "valence_class"),
+    *("frames", "with_face", "chosen", "labelled"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """What is known of a database.
+
+    Attributes:
+      clips: a row a clip of the manifest, `CLIP_COLUMNS`; NaN where it was not probed yet.
+      entries: a row an entry, `ENTRY_COLUMNS`; ``frames`` are those of its clip at 30 FPS, ``with_face`` those with any
+        detection, ``chosen`` those with a face of this person, ``labelled`` those with a label; NaN where unknown.
+      labels: entry -> frame numbers int64 (N,), and valence and arousal in [-1, 1], float64 (N, 2).
+      facts: ``database.json``.
+    """
+
+    clips: pd.DataFrame
+    entries: pd.DataFrame
+    labels: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    facts: dict[str, Any]
+
+    def labels_by_part(self) -> dict[str, np.ndarray]:
+        """Part -> all its labels, float64 (frames, 2); ``all`` where the database has no partition."""
+        parts: dict[str, list[np.ndarray]] = {}
+        for row in self.entries.itertuples():
+            if row.entry in self.labels:
+                parts.setdefault(str(row.partition) or "unpartitioned", []).append(self.labels[str(row.entry)][1])
+        order = [*PARTITIONS, *sorted(set(parts) - set(PARTITIONS))]
+        return {name: np.concatenate(parts[name]) for name in order if name in parts}
+
+
+def collect(workspace: Workspace, rows: Sequence[ManifestRow], options: PartitionOptions) -> Database:
+    """Reads probe facts, detections, chosen faces, labels and the partition of `rows`, where they are there."""
+    parts: dict[str, str] = {}
+    if workspace.partition.exists():
+        parts = {row["entry"]: row["partition"] for row in read_csv(workspace.partition, ("entry", "partition"))}
+    clips, entries = [], []
+    labels: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for row in rows:
+        probed = _read_probe(workspace, row.clip)
+        clips.append({"clip": row.clip, "source": str(row.source)} | probed)
+        frames, with_face = _detected(workspace, row.clip)
+        words = {name: people_words(getattr(row, name), len(row.subjects)) for name in ("gender", "age", "ethnicity")}
+        for person, entry in enumerate(row.entries()):
+            if workspace.labels(entry).exists():
+                labels[entry] = read_label_values(workspace.labels(entry))
+            gender = words["gender"][person].lower()
+            valence = labels[entry][1][:, 0] if entry in labels and len(labels[entry][0]) else None
+            entries.append(
+                {
+                    "entry": entry,
+                    "clip": row.clip,
+                    "subject": row.subjects[person] if row.subjects else "",
+                    "gender": GENDER_WORDS.get(gender, gender),
+                    "age": words["age"][person],
+                    "ethnicity": words["ethnicity"][person],
+                    "partition": parts.get(entry, ""),
+                    "valence_class": "" if valence is None else valence_class(valence, options),
+                    "frames": frames,
+                    "with_face": with_face,
+                    "chosen": len(read_csv(workspace.faces(entry))) if workspace.faces(entry).exists() else np.nan,
+                    "labelled": len(labels[entry][0]) if entry in labels else np.nan,
+                }
+            )
+    labels = {entry: own for entry, own in labels.items() if len(own[0])}
+    frame = pd.DataFrame(entries, columns=list(ENTRY_COLUMNS))
+    return Database(pd.DataFrame(clips, columns=list(CLIP_COLUMNS)), frame, labels, workspace.database_facts())
+
+
+def _read_probe(workspace: Workspace, clip: str) -> dict[str, Any]:
+    try:
+        facts = read_json(workspace.probe(clip))
+        return {name: facts[name] for name in ("frame_rate", "seconds", "container")}
+    except (InputError, KeyError, TypeError):
+        return {"frame_rate": np.nan, "seconds": np.nan, "container": ""}
+
+
+def _detected(workspace: Workspace, clip: str) -> tuple[float, float]:
+    """The clip's frames and those with a detection, NaN where it has no detections yet."""
+    try:
+        table = pq.read_table(workspace.detections(clip), columns=["frame"])
+        facts = json.loads((table.schema.metadata or {})[b"affwildnet"])
+        return float(facts["frames"]), float(len(table["frame"].unique()))
+    except (OSError, pa.ArrowInvalid, KeyError):
+        return np.nan, np.nan

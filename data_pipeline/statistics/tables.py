@@ -1,0 +1,141 @@
+"""The thesis's tables 3.2 and 3.5 to 3.8 of any database, and what else should be looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from data_pipeline.partition import PARTITIONS
+from data_pipeline.partition_entries import CLASSES
+from data_pipeline.statistics.collect import Database
+
+TOTAL = "total"
+
+
+def frame_rates(database: Database) -> pd.DataFrame:
+    """Table 3.2: how many source videos have which frame rate; parts cut from one source count once."""
+    known = database.clips.dropna(subset=["frame_rate"]).drop_duplicates("source")
+    rates = known["frame_rate"].astype(float).round(2)
+    counts = rates.groupby(rates).size().sort_values(ascending=False, kind="stable")
+    return pd.DataFrame({"frames_per_second": [f"{rate:g}" for rate in counts.index], "videos": counts.to_numpy()})
+
+
+def valence_classes(database: Database) -> pd.DataFrame:
+    """Table 3.5: entries by valence class and part."""
+    return _by_part(_labelled(database), "valence_class", list(CLASSES))
+
+
+def frames_by_part(database: Database) -> pd.DataFrame:
+    """Table 3.6: labelled frames and entries by part, with their shares in per cent."""
+    labelled = _labelled(database)
+    rows = []
+    for part in _parts(labelled):
+        own = labelled if part == TOTAL else labelled[labelled["partition"] == part]
+        rows.append({"part": part, "entries": len(own), "frames": int(own["labelled"].sum())})
+    table = pd.DataFrame(rows, columns=["part", "entries", "frames"])
+    for name in ("entries", "frames"):
+        table[f"{name}_percent"] = (100 * table[name] / max(table[name].max(), 1)).round(2)
+    return table
+
+
+def genders(database: Database) -> pd.DataFrame:
+    """Table 3.7: entries by gender and part."""
+    labelled = _labelled(database)
+    others = sorted(set(labelled["gender"]) - {"male", "female", ""})
+    table = _by_part(labelled, "gender", ["male", "female", *others, ""])
+    return table.rename(columns={"": "not told"})
+
+
+def attributes(database: Database) -> pd.DataFrame:
+    """Table 3.8: what the database is in a few lines; lengths are of clips at 30 FPS, in minutes."""
+    entries, clips = database.entries, database.clips
+    frames = entries.drop_duplicates("clip")["frames"].dropna()
+    minutes = frames / 30 / 60 if len(frames) else clips["seconds"].dropna() / 60
+    lengths = f"{minutes.min():.2f}-{minutes.max():.2f} min" if len(minutes) else "not known yet"
+    labelled = [len(own[0]) for own in database.labels.values()]
+    told = [
+        ("format", "MP4"),
+        ("length of videos", lengths),
+        ("frames per second", "30"),
+        ("clips", f"{len(clips):,}"),
+        ("entries (people in clips)", f"{len(entries):,}"),
+        ("labelled entries", f"{len(labelled):,}"),
+        ("labelled frames", f"{sum(labelled):,}"),
+        ("subjects", f"{entries.loc[entries['subject'] != '', 'subject'].nunique():,}"),
+        ("synthetic", "yes" if database.facts.get("synthetic") else "no"),
+    ]
+    return pd.DataFrame(told, columns=["attribute", "description"])
+
+
+def demographics(database: Database) -> pd.DataFrame:
+    """Subjects (each counted once a part) by gender, age and ethnicity as the manifest tells them, and part."""
+    rows = []
+    labelled = _labelled(database)
+    people = labelled[labelled["subject"] != ""]
+    for column in ("gender", "age", "ethnicity"):
+        distinct = people.drop_duplicates(["subject", "partition", column])
+        table = _by_part(distinct, column, sorted(set(distinct[column]) - {""}) + [""])
+        melted = table.set_index("part").T
+        for word, counts in melted.iterrows():
+            rows.append({"what": column, "value": word or "not told", **counts.to_dict()})
+    return pd.DataFrame(rows)
+
+
+def dropped_frames(database: Database) -> pd.DataFrame:
+    """Frames of each entry that have no label, and why: no face found, none of this person, or no annotation."""
+    entries = database.entries.dropna(subset=["frames"])
+    table = entries[["entry", "partition", "frames", "with_face", "chosen", "labelled"]].copy()
+    table["no_face"] = table["frames"] - table["with_face"]
+    table["not_chosen"] = table["with_face"] - table["chosen"]
+    table["no_label"] = table["chosen"] - table["labelled"]
+    labelled = table["labelled"].fillna(0)
+    table["dropped_percent"] = (100 * (1 - labelled / table["frames"].clip(lower=1))).round(2)
+    counts = ["frames", "with_face", "chosen", "labelled", "no_face", "not_chosen", "no_label"]
+    table[counts] = table[counts].astype("Int64")
+    return table.reset_index(drop=True)
+
+
+def thin_regions(labels: np.ndarray, bins: int, thin_share: float) -> tuple[pd.DataFrame, np.ndarray, int]:
+    """Squares of the plane with few frames.
+
+    Args:
+      labels: float64 (frames, 2).
+      bins: squares a side.
+      thin_share: a square is thin below this share of all frames.
+
+    Returns:
+      A row a thin square, the frames a square int (valence bins, arousal bins), and the number that it is thin below.
+    """
+    counts = np.histogram2d(labels[:, 0], labels[:, 1], bins=bins, range=((-1, 1), (-1, 1)))[0].astype(int)
+    thin = int(np.ceil(thin_share * len(labels)))
+    edges = np.linspace(-1, 1, bins + 1).round(4)
+    rows = [
+        {
+            "valence_from": edges[column],
+            "valence_to": edges[column + 1],
+            "arousal_from": edges[row],
+            "arousal_to": edges[row + 1],
+            "frames": counts[column, row],
+        }
+        for column, row in np.argwhere(counts < thin)
+    ]
+    columns = ["valence_from", "valence_to", "arousal_from", "arousal_to", "frames"]
+    return pd.DataFrame(rows, columns=columns), counts, thin
+
+
+def _labelled(database: Database) -> pd.DataFrame:
+    return database.entries[database.entries["entry"].isin(list(database.labels))]
+
+
+def _parts(entries: pd.DataFrame) -> list[str]:
+    return [part for part in PARTITIONS if (entries["partition"] == part).any()] + [TOTAL]
+
+
+def _by_part(entries: pd.DataFrame, column: str, words: list[str]) -> pd.DataFrame:
+    """A row a part and the total, a column a word of `column`, and the total."""
+    rows = []
+    for part in _parts(entries):
+        own = entries if part == TOTAL else entries[entries["partition"] == part]
+        counts = own[column].value_counts()
+        rows.append({"part": part, **{word: int(counts.get(word, 0)) for word in words}, TOTAL: len(own)})
+    return pd.DataFrame(rows)
