@@ -249,6 +249,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def main() -> None:
     """The stage's binary, which ``--doctor`` turns into an examination of what it needs."""
+    from data_pipeline.cluster import ClusterOptions
     from data_pipeline.download_doctor import DoctorOptions, examine_and_print
     from data_pipeline.pipeline import BuildOptions
     from data_pipeline.stage_binary import build_and_print
@@ -260,7 +261,7 @@ def main() -> None:
             return examine_and_print(build.workspace, chosen)
         return build_and_print(build, ["download"], {"download": chosen})
 
-    options.run_main(run, BuildOptions, DownloadOptions, DoctorOptions)
+    options.run_main(run, BuildOptions, ClusterOptions, DownloadOptions, DoctorOptions)
 
 
 if __name__ == "__main__":

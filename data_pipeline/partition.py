@@ -205,6 +205,7 @@ def _check_criteria(criteria: Sequence[Criterion], weights: dict[str, float], li
 
 
 def _main() -> None:
+    from data_pipeline.cluster import ClusterOptions
     from data_pipeline.pipeline import BuildOptions
     from data_pipeline.stage_binary import build_and_print, options_from_flags
     from tfrecords import options
@@ -217,7 +218,7 @@ def _main() -> None:
             print(format_reached(read_json(reached)))
         return code
 
-    options.run_main(main, BuildOptions, PartitionOptions)
+    options.run_main(main, BuildOptions, ClusterOptions, PartitionOptions)
 
 
 if __name__ == "__main__":

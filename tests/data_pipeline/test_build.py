@@ -163,6 +163,18 @@ def test_command_that_cannot_start_says_so_in_one_sentence(flags, message):
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("stage", ["download", "partition", "choose_face"])
+def test_stage_s_own_command_runs_it_alone(demo_workspace, stage):
+    before = _times(demo_workspace)
+    command = [sys.executable, "-m", f"data_pipeline.{stage}", f"--workspace={demo_workspace.root}"]
+    if stage == "partition":
+        command.append("--shares=0.5,0.25,0.25")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    changed = {path.name for path, time in _times(demo_workspace).items() if before.get(path) != time}
+    assert changed <= {"partition.json"}
+
+
 def test_clip_that_the_manifest_does_not_know_is_named(workspace):
     _manifest(workspace, [(GOOD, "sources/2.mp4", "s1")])
     done = _build(workspace, "--clips=other")
