@@ -35,12 +35,18 @@ def _path(module: str) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
+def _is_main(node: ast.stmt) -> bool:
+    if isinstance(node, ast.If):
+        return "__main__" in ast.unparse(node.test)
+    return isinstance(node, ast.FunctionDef) and node.name == "main"
+
+
 @functools.cache
 def _code(path: Path) -> tuple[str, tuple[str, ...]]:
     """The code of a file without comments and docstrings, and our modules that it may import."""
     tree = ast.parse(path.read_bytes())
     # A binary's main imports the whole pipeline, and no stage runs it.
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))]
+    tree.body = [node for node in tree.body if not _is_main(node)]
     imported: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

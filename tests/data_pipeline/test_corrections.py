@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from data_pipeline.corrections import check_corrections, clip_corrections, correct_choices, sheet_code
-from data_pipeline.manifest import write_manifest
+from data_pipeline.manifest import COLUMNS
+from data_pipeline.new_manifest import write_manifest
 from data_pipeline.pipeline import BuildOptions, build
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
@@ -65,7 +66,7 @@ def test_missing_column_is_named(workspace):
 def test_build_refuses_an_entry_that_the_manifest_does_not_make(workspace, make_video):
     (workspace.root / "videos").mkdir()
     make_video(workspace.root / "videos" / "clip.mp4")
-    write_manifest(workspace, workspace.root / "videos")
+    write_manifest(workspace, workspace.root / "videos", COLUMNS)
     workspace.corrections.write_text(HEADER + "clip,,,none,\nclip-p1,,,none,\n")
     with pytest.raises(InputError, match=r"line 3: column 'entry': the manifest makes no entry 'clip-p1'"):
         build(workspace, BuildOptions(), ("probe",))

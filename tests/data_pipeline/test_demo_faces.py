@@ -22,6 +22,7 @@ from data_pipeline.demo_faces.database import write_clip
 from data_pipeline.demo_faces.portrait import portrait
 from data_pipeline.demo_faces.subjects import draw_subject, shape_warp
 from data_pipeline.detectors.blazeface import load_blazeface
+from data_pipeline.manifest import COLUMNS
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
@@ -151,7 +152,7 @@ def test_faces_leave_for_about_a_second_but_not_at_either_end():
 
 def test_manifest_names_sources_and_subjects(database):
     rows = _rows(database.manifest)
-    assert list(rows[0]) == ["clip", "source", "subjects", "gender", "notes"]
+    assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 2 and sorted(len(row["subjects"].split()) for row in rows) == [1, 2]
     for index, row in enumerate(rows, start=1):
         assert row["clip"] == f"{index}-{(24, 25)[index - 1]}-640x360" and row["source"] == f"sources/{index}.mp4"

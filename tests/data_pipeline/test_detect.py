@@ -47,7 +47,7 @@ def test_rows_and_crops_belong_together(drawn):
     assert [row["frame"] for row in rows] == list(range(1, 121)) and {row["face"] for row in rows} == {0}
     assert facts == {
         "frames": 120, "frame_rate": 30, "detector": "fast", "min_score": 0.7, "stride": "adaptive",
-        "crop_margin": 0.1,
+        "crop_margin": 0.1, "landmarks_68": False,
     }  # fmt: skip
     assert 20 < sum(row["interpolated"] for row in rows) <= 80
     assert all(row["landmarks"].shape == (6, 2) and 0.7 <= row["score"] <= 1 for row in rows)

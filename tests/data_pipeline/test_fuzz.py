@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from data_pipeline.demo_faces.database import DemoFacesOptions, write_demo_database
-from data_pipeline.manifest import read_manifest
+from data_pipeline.manifest import read_manifest, source_file
 from data_pipeline.pipeline import BuildOptions, build
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv
@@ -130,7 +130,7 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
     draw = random.Random(cases)
     workspace = Workspace(tmp_path / "around" / "workspace")
     (good,) = read_manifest(drawn)
-    video = good.source.read_bytes()
+    video = source_file(drawn, good).read_bytes()
     traces = {
         name: (drawn.annotations / "demo" / good.clip / name).read_bytes() for name in ("valence.txt", "arousal.txt")
     }
@@ -231,9 +231,9 @@ def test_full_disk_stops_the_build_with_a_sentence_and_it_goes_on_with_more_room
     workspace.root.mkdir()
     (good,) = read_manifest(drawn)
     with open(workspace.manifest, "w", newline="") as stream:
-        csv.writer(stream).writerows([("clip", "source"), *((name, good.source) for name in names)])
+        csv.writer(stream).writerows([("clip", "source"), *((name, source_file(drawn, good)) for name in names)])
     filler = small_disk / "filler"
-    whole = good.source.stat().st_size
+    whole = source_file(drawn, good).stat().st_size
     room = os.statvfs(small_disk)
     # Room for two clips and a part of the third.
     filler.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - int(2.5 * whole) - 200_000)))

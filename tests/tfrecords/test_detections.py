@@ -29,6 +29,7 @@ def test_detections_read_back_are_those_written(tmp_path):
     assert [row["frame"] for row in rows] == [1, 3]
     landmarks = rows[1].pop("landmarks")
     np.testing.assert_array_equal(landmarks, np.arange(12, dtype=np.float32).reshape(6, 2))
+    assert rows[1].pop("landmarks_68") is None
     assert rows[1] == {key: value for key, value in _row(3).items() if key != "landmarks"}
 
 
