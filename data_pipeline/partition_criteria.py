@@ -7,7 +7,7 @@ half the sum of all deviations, in units of their total. 0 is perfect, 1 the wor
 | --- | --- |
 | videos | each part has its share of the entries |
 | frames | each part has its share of the labelled frames |
-| gender | each part has as many male as female entries; entries of other genders spread as the shares |
+| gender | male and female are as many in each part, up to its share of the whole database's excess of one; others spread |
 | class | each valence class spreads over the parts as the shares |
 | valence, arousal | each part's histogram of labels has the shape of the whole database's |
 """
@@ -88,9 +88,9 @@ def _gender(genders: Sequence[str], shares: Sequence[float]) -> list[Criterion]:
         return []
     others = sorted(set(genders) - {"", "male", "female"})
     male, female = _indicators(genders, ("male", "female"))
-    spread = _indicators(genders, others)
-    values = np.vstack([(male - female)[None], spread]) / known
-    target = np.vstack([np.zeros((1, len(shares))), np.outer(spread.sum(axis=1) / known, shares)])
+    # Where the whole has more of one, each part takes its share of the excess: else one part would take all of it.
+    values = np.vstack([(male - female)[None], _indicators(genders, others)]) / known
+    target = np.outer(values.sum(axis=1), shares)
     return [Criterion("gender", ("male - female", *others), values, target)]
 
 

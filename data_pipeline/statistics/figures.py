@@ -137,7 +137,7 @@ def draw_montage(tiles: Sequence[tuple[str, Sequence[str], np.ndarray | None]], 
     drawn: list[str] = []
     columns = min(MONTAGE_COLUMNS, max(len(tiles), 1))
     rows = -(-len(tiles) // columns)
-    with new_figure(drawn, (1.15 * columns, 1.6 * rows), "png") as figure:
+    with new_figure(drawn, (0.9 * columns, 1.3 * rows), "png") as figure:
         for number, (subject, entries, picture) in enumerate(tiles, start=1):
             axis = figure.add_subplot(rows, columns, number)
             axis.set_axis_off()
