@@ -7,7 +7,7 @@ half the sum of all deviations, in units of their total. 0 is perfect, 1 the wor
 | --- | --- |
 | videos | each part has its share of the entries |
 | frames | each part has its share of the labelled frames |
-| gender | male and female are as many in each part, up to its share of the whole database's excess of one; others spread |
+| gender | male and female are as many in each part, up to its share of the database's excess of one; others spread |
 | class | each valence class spreads over the parts as the shares |
 | valence, arousal | each part's histogram of labels has the shape of the whole database's |
 """
