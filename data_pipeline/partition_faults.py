@@ -53,26 +53,35 @@ def check_feasible(
         raise InputError("--limits", what, "label clips of more people, or ask for fewer parts with --shares")
     over = [c for c in criteria if c.distance(found.parts) > limits.get(c.name, np.inf) + SLACK]
     for criterion in over:
-        if criterion.name not in ("videos", "frames"):
-            continue
-        sizes, allowed = criterion.values[0], max(shares) + limits[criterion.name]
-        largest = int(sizes.argmax())
-        if sizes[largest] > allowed + SLACK:
-            what = f"{criterion.name}={limits[criterion.name]:g} cannot be kept: {_holds(entries, groups, largest)} "
-            what += f"{sizes[largest]:.0%} of all {criterion.name}, and stay together; no part may have more than "
-            raise InputError("--limits", what + f"{allowed:.0%}", "raise the limit, or leave some of their clips out")
+        what = _too_large(entries, groups, criterion, limits[criterion.name])
+        if what:
+            raise InputError("--limits", what, "raise the limit, or leave some of their clips out")
+
+    def kept(names: Sequence[str], fixed: Mapping[int, int]) -> bool:
+        weights = {criterion.name: float(criterion.name in names) for criterion in criteria}
+        only = {name: limits[name] for name in names}
+        return assign_groups(criteria, shares, weights, only, fixed, options).within_limits
+
+    everybody_fixed = sorted({entries[index].subject for group in fixed for index in groups[group]})
+    remedy = "raise the limit, or fix fewer entries"
     for criterion in over:
-        only = {criterion.name: limits[criterion.name]}
-        if fixed and assign_groups(criteria, shares, {}, only, None, options).within_limits:
-            if not assign_groups(criteria, shares, {}, only, fixed, options).within_limits:
-                people = sorted({entries[index].subject for group in fixed for index in groups[group]})
-                what = f"{criterion.name}={limits[criterion.name]:g} can be kept, but not with the fixed parts of "
-                raise InputError("--fixed", what + _people(people), "raise the limit, or fix fewer entries")
-        elif not assign_groups(criteria, shares, _only(criteria, criterion), only, fixed, options).within_limits:
-            what = f"{criterion.name}={limits[criterion.name]:g} cannot be kept by these {len(groups)} groups of people"
-            what += f"; the nearest partition found is {criterion.distance(found.parts):.4f} away"
-            raise InputError("--limits", what, "raise this limit")
-    told = ", ".join(f"{c.name} is {c.distance(found.parts):.4f} away, allowed {limits[c.name]:g}" for c in over)
+        told = f"{criterion.name}={limits[criterion.name]:g}"
+        if kept([criterion.name], fixed):
+            continue
+        if fixed and kept([criterion.name], {}):
+            what = f"{told} can be kept, but not with the fixed parts of {_people(everybody_fixed)}"
+            raise InputError("--fixed", what, remedy)
+        what = f"{told} cannot be kept by these {len(groups)} groups of people; the nearest partition found is "
+        what += f"{criterion.distance(found.parts):.4f} away; {_weighs_most(entries, groups, criterion)}"
+        raise InputError("--limits", what, "raise this limit")
+    if fixed and kept(list(limits), {}):
+        what = f"the limits can all be kept, but not with the fixed parts of {_people(everybody_fixed)}"
+        raise InputError("--fixed", what, remedy)
+    told = "; ".join(
+        f"{c.name} is {c.distance(found.parts):.4f} away, allowed {limits[c.name]:g}: "
+        f"{_weighs_most(entries, groups, c)}"
+        for c in over
+    )
     surely = "cannot all be kept" if found.proven_infeasible else "were not all kept by any partition found"
     raise InputError("--limits", f"the limits {surely}, though each alone can: {told}", "raise one of them, or --nodes")
 
@@ -100,8 +109,28 @@ def describe_largest(
     return notes
 
 
-def _only(criteria: Sequence[Criterion], criterion: Criterion) -> dict[str, float]:
-    return {other.name: float(other.name == criterion.name) for other in criteria}
+def _too_large(
+    entries: Sequence[LabelledEntry], groups: Sequence[Sequence[int]], criterion: Criterion, limit: float
+) -> str:
+    """A sentence on the group that no part can take within `limit`; '' where there is none.
+
+    Only of sums to which every group adds: what a group brings to a part beyond its target, nothing takes away again.
+    """
+    for category, values, target in zip(criterion.categories, criterion.values, criterion.target, strict=True):
+        group, allowed = int(values.argmax()), float(target.max()) + limit
+        if values.min() >= 0 and values[group] > allowed + SLACK:
+            counted = criterion.name if len(criterion.categories) == 1 else f"{criterion.name} ({category})"
+            what = f"{criterion.name}={limit:g} cannot be kept: {_holds(entries, groups, group)} {values[group]:.0%}"
+            return f"{what} of all {counted}, and stay together; no part may have more than {allowed:.0%}"
+    return ""
+
+
+def _weighs_most(entries: Sequence[LabelledEntry], groups: Sequence[Sequence[int]], criterion: Criterion) -> str:
+    """Who moves a criterion most, if they change their part."""
+    weight = np.abs(criterion.values).sum(axis=0)
+    group = int(weight.argmax())
+    people = _people(sorted({entries[index].subject for index in groups[group]}))
+    return f"most weighs the group of {people}, {weight[group] / max(weight.sum(), SLACK):.0%} of it"
 
 
 def _holds(entries: Sequence[LabelledEntry], groups: Sequence[Sequence[int]], group: int) -> str:

@@ -24,6 +24,13 @@ def write_labels(path: Path, frames: np.ndarray, columns: Mapping[str, np.ndarra
     write_text(path, header + "".join(" ".join(map(str, line)) + "\n" for line in lines))
 
 
+def read_label_names(path: Path) -> list[str]:
+    """The columns after the frame's number."""
+    with open(path, encoding="utf-8") as stream:
+        first = stream.readline()
+    return first.split()[2:] if first.startswith(_HEADER) else list(ORIGINAL_LABELS)
+
+
 def read_labels(path: Path) -> dict[int, dict[str, int]]:
     """Reads ``labels/ENTRY.txt``: frame -> {"valence": …, "arousal": …}, whole numbers in [-1000, 1000].
 

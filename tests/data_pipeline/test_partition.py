@@ -203,8 +203,78 @@ def test_too_few_people_for_the_parts_are_named_where_limits_are_given(tmp_path)
 
 def test_a_limit_that_cannot_be_kept_names_its_criterion_and_the_nearest(tmp_path):
     workspace, rows = _database(tmp_path, [f"s{n}" for n in range(7)])
-    with pytest.raises(InputError, match=r"videos=0 cannot be kept by these 7 groups of people; the nearest .* away"):
+    with pytest.raises(
+        InputError, match=r"videos=0 cannot be kept by these 7 groups of people; the nearest .* away; most weighs"
+    ):
         partition_database(workspace, rows, PartitionOptions(limits=("videos=0",)))
+
+
+def _relabel(workspace, entry, frames, valence=500):
+    write_text(workspace.labels(entry), "".join(f"{n} {valence} 100\n" for n in range(1, frames + 1)))
+
+
+def test_a_person_with_too_many_frames_is_named(tmp_path):
+    workspace, rows = _database(tmp_path, list("abcdefg"))
+    for row in rows:
+        _relabel(workspace, row.clip, 240 if row.clip == "c3" else 10)
+    options = PartitionOptions(limits=("frames=0.1",), nodes=5, kicks=5)
+    message = "frames=0.1 cannot be kept: d holds 80% of all frames, and stay together; no part may have more than 74%"
+    with pytest.raises(InputError, match=message):
+        partition_database(workspace, rows, options)
+
+
+def test_people_with_too_many_entries_of_a_class_are_named(tmp_path):
+    workspace, rows = _database(tmp_path, ["a b", "b c", "c a", *"defghijklm"])
+    for row in rows:
+        for entry in row.entries():
+            _relabel(workspace, entry, 10, -500 if len(row.subjects) == 2 else 500)
+    options = PartitionOptions(limits=("class=0.05",), nodes=5, kicks=5)
+    # 6 of 16 entries are negative, all of a, b and c; the largest part's share of these is 64 % of 37.5 %.
+    message = r"class=0.05 cannot be kept: a, b, c hold 38% of all class \(negative\).*; no part may have more than 29%"
+    with pytest.raises(InputError, match=message):
+        partition_database(workspace, rows, options)
+
+
+def test_a_gender_that_cannot_be_spread_names_the_group(tmp_path):
+    workspace, rows = _database(tmp_path, ["a b", "b c", "c d", *"efghij"])
+    genders = ["male male"] * 3 + ["female"] * 6
+    rows = [dataclasses.replace(row, gender=gender) for row, gender in zip(rows, genders, strict=True)]
+    message = "gender=0 cannot be kept by these 7 groups.*; most weighs the group of a, b, c, d, 50% of it"
+    with pytest.raises(InputError, match=message):
+        partition_database(workspace, rows, PartitionOptions(limits=("gender=0.0",), nodes=5, kicks=5))
+
+
+def test_a_histogram_that_cannot_be_spread_names_who_weighs_most(tmp_path):
+    workspace, rows = _database(tmp_path, list("abcdefg"))
+    for row in rows:
+        _relabel(workspace, row.clip, 100 if row.clip == "c2" else 10, -900 if row.clip == "c2" else 900)
+    with pytest.raises(InputError, match=r"valence=0 cannot be kept .* away; most weighs the group of c, 50% of it"):
+        partition_database(workspace, rows, PartitionOptions(limits=("valence=0",), nodes=5, kicks=5))
+
+
+def test_limits_that_only_together_cannot_be_kept_are_all_told(tmp_path):
+    workspace, rows = _database(tmp_path, list("abcd"))
+    for row, frames in zip(rows, (10, 10, 10, 30), strict=True):
+        _relabel(workspace, row.clip, frames)
+    # Half the entries need two people in train, half the frames d alone.
+    limits = ("videos=0", "frames=0")
+    options = PartitionOptions(("0.5", "0.5", "0"), limits=limits)
+    message = (
+        r"--limits: the limits cannot all be kept, though each alone can: .*(videos|frames) is 0\.\d+ away, allowed 0: "
+    )
+    with pytest.raises(InputError, match=message + "most weighs the group of d, "):
+        partition_database(workspace, rows, options)
+
+
+def test_fixed_parts_that_break_limits_only_together_are_blamed(tmp_path):
+    workspace, rows = _database(tmp_path, list("abcdef"))
+    for row, frames in zip(rows, (10, 10, 10, 10, 20, 20), strict=True):
+        _relabel(workspace, row.clip, frames)
+    # Both in train make 40 of 80 frames with two of six entries: each limit alone can be kept, not both.
+    write_text(tmp_path / "f.csv", "entry,partition\nc4,train\nc5,train\n")
+    options = PartitionOptions(("0.5", "0.5", "0"), limits=("videos=0", "frames=0"), fixed=str(tmp_path / "f.csv"))
+    with pytest.raises(InputError, match="--fixed: the limits can all be kept, but not with the fixed parts of e, f"):
+        partition_database(workspace, rows, options)
 
 
 @pytest.mark.parametrize("limits", [("video=0.1",), ("videos",), ("videos=-1",), ("videos=nan",)])
