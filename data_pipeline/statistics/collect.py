@@ -14,16 +14,20 @@ import pyarrow.parquet as pq
 
 from data_pipeline.label_files import read_label_values
 from data_pipeline.manifest import ManifestRow
+from data_pipeline.nearest import REASONS
 from data_pipeline.partition import PARTITIONS
 from data_pipeline.partition_entries import GENDER_WORDS, people_words, valence_class
 from data_pipeline.partition_options import PartitionOptions
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv, read_json
 
+# Why a frame with a face has no label.
+DROPPED = REASONS[1:]
 CLIP_COLUMNS = ("clip", "source", "frame_rate", "seconds", "container")
 ENTRY_COLUMNS = (
     *("entry", "clip", "subject", "gender", "age", "ethnicity", "partition", "valence_class"),
     *("frames", "with_face", "chosen", "labelled"),
+    *DROPPED,
 )
 
 
@@ -34,7 +38,8 @@ class Database:
     Attributes:
       clips: a row a clip of the manifest, `CLIP_COLUMNS`; NaN where it was not probed yet.
       entries: a row an entry, `ENTRY_COLUMNS`; ``frames`` are those of its clip at 30 FPS, ``with_face`` those with any
-        detection, ``chosen`` those with a face of this person, ``labelled`` those with a label; NaN where unknown.
+        detection, ``chosen`` those with a face of this person, ``labelled`` those with a label, the columns `DROPPED`
+        those of ``chosen`` that ``labels/ENTRY.json`` says have none for this reason; NaN where unknown.
       labels: entry -> frame numbers int64 (N,), and valence and arousal in [-1, 1], float64 (N, 2).
       facts: ``database.json``.
     """
@@ -86,6 +91,7 @@ def collect(workspace: Workspace, rows: Sequence[ManifestRow], options: Partitio
                     "chosen": len(read_csv(workspace.faces(entry))) if workspace.faces(entry).exists() else np.nan,
                     "labelled": len(labels[entry][0]) if entry in labels else np.nan,
                 }
+                | _dropped(workspace, entry)
             )
     labels = {entry: own for entry, own in labels.items() if len(own[0])}
     frame = pd.DataFrame(entries, columns=list(ENTRY_COLUMNS))
@@ -98,6 +104,14 @@ def _read_probe(workspace: Workspace, clip: str) -> dict[str, Any]:
         return {name: facts[name] for name in ("frame_rate", "seconds", "container")}
     except (InputError, KeyError, TypeError):
         return {"frame_rate": np.nan, "seconds": np.nan, "container": ""}
+
+
+def _dropped(workspace: Workspace, entry: str) -> dict[str, float]:
+    try:
+        told = read_json(workspace.label_report(entry))["dropped"]
+        return {name: float(told.get(name, 0)) for name in DROPPED}
+    except (InputError, KeyError, TypeError, AttributeError):
+        return dict.fromkeys(DROPPED, np.nan)
 
 
 def _detected(workspace: Workspace, clip: str) -> tuple[float, float]:

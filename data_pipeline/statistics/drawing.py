@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +24,11 @@ from tfrecords.workspace import atomic_path
 # Told apart by people with any colour vision (Okabe and Ito), and by their lines in black and white.
 COLOURS = {"valence": "#0072b2", "arousal": "#d55e00", "total": "#555555"}
 LINES = {"train": ("#555555", "-"), "validation": ("#009e73", "--"), "test": ("#cc79a7", "-.")}
+PNG_DPI = 200
 TICKS = (-1, -0.5, 0, 0.5, 1)
 STYLE = {
     "font.size": 9,
+    "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -58,6 +61,13 @@ def save_panel(panel: Panel, path: Path) -> None:
         temporary.write_bytes(base64.b64decode(panel.source.split(",", 1)[1]))
 
 
+def shown_inches(panel: Panel) -> float:
+    """How wide a PNG was drawn, so that a page shows every figure's letters in one size."""
+    # A PNG's bytes 16 to 19 are its width in pixels.
+    header = base64.b64decode(panel.source.split(",", 1)[1][:32])
+    return struct.unpack(">I", header[16:20])[0] / PNG_DPI
+
+
 @contextmanager
 def new_figure(drawn: list[str], size: tuple[float, float], kind: str = "svg") -> Iterator[Figure]:
     """Yields an empty figure of `size` inches; appends its picture (svg or png) to `drawn` when it is filled."""
@@ -70,7 +80,7 @@ def new_figure(drawn: list[str], size: tuple[float, float], kind: str = "svg") -
         if kind == "svg":
             figure.savefig(stream, format="svg", dpi=160, metadata={"Date": None})
         else:
-            figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
+            figure.savefig(stream, format="png", dpi=PNG_DPI, metadata={"Software": None})
     drawn.append(data_uri({"svg": "svg+xml"}.get(kind, kind), stream.getvalue()))
 
 

@@ -53,7 +53,7 @@ def draw_thin_regions(counts: np.ndarray, thin: int, *, kind: str = "png") -> Pa
     """Frames in each square of the plane, `counts` int (valence bins, arousal bins); those below `thin` are hatched."""
     drawn: list[str] = []
     edges = np.linspace(-1, 1, len(counts) + 1)
-    with new_axes(drawn, (5.2, 4.4), kind=kind) as (axis,):
+    with new_axes(drawn, (4.4, 3.4), kind=kind) as (axis,):
         axis.grid(False)
         shown = np.ma.masked_less(counts.T, max(thin, 1))
         colours = matplotlib.colors.LogNorm(vmin=max(thin, 1), vmax=max(counts.max(), thin + 1, 2))
@@ -64,7 +64,7 @@ def draw_thin_regions(counts: np.ndarray, thin: int, *, kind: str = "png") -> Pa
             box = {"hatch": "////", "facecolor": "white", "edgecolor": "#b0b0b0", "linewidth": 0.4}
             axis.add_patch(matplotlib.patches.Rectangle((edges[column], edges[row]), width, width, **box))
             if counts[column, row]:
-                text = {"ha": "center", "va": "center", "fontsize": 6}
+                text = {"ha": "center", "va": "center", "fontsize": 5.5}
                 place = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
                 middle = (edges[column] + width / 2, edges[row] + width / 2)
                 axis.text(*middle, f"{counts[column, row]}", bbox=place, **text)
@@ -137,18 +137,19 @@ def draw_montage(tiles: Sequence[tuple[str, Sequence[str], np.ndarray | None]], 
     drawn: list[str] = []
     columns = min(MONTAGE_COLUMNS, max(len(tiles), 1))
     rows = -(-len(tiles) // columns)
-    with new_figure(drawn, (0.9 * columns, 1.3 * rows), "png") as figure:
+    with new_figure(drawn, (1.1 * columns, 1.5 * rows), "png") as figure:
         for number, (subject, entries, picture) in enumerate(tiles, start=1):
             axis = figure.add_subplot(rows, columns, number)
             axis.set_axis_off()
             axis.imshow(np.full((pixels, pixels, 3), 225, np.uint8) if picture is None else picture)
             if picture is None:
-                axis.text(pixels / 2, pixels / 2, "no face", ha="center", va="center", fontsize=6)
-            axis.set_title(_shorten(subject, 16), fontsize=7, fontweight="bold", pad=2)
+                axis.text(pixels / 2, pixels / 2, "no face", ha="center", va="center", fontsize=7)
+            axis.set_title(_shorten(subject, 16), fontsize=8, fontweight="bold", pad=2)
             more = [f"and {len(entries) - 2} more"] if len(entries) > 2 else []
             told = "\n".join([*(_shorten(entry, 20) for entry in entries[:2]), *more])
-            axis.text(pixels / 2, 1.04 * pixels, told, ha="center", va="top", fontsize=5, color="0.3")
-    return Panel(drawn[0], f"A face of each of {len(tiles)} subjects with id and entries.")
+            axis.text(pixels / 2, 1.04 * pixels, told, ha="center", va="top", fontsize=6, color="0.3")
+    told = ", ".join(subject for subject, _, _ in tiles)
+    return Panel(drawn[0], f"A face of each of {len(tiles)} subjects with id and entries: {told}.")
 
 
 def _shorten(text: str, length: int) -> str:

@@ -7,6 +7,7 @@ import importlib.resources
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 
 from data_pipeline.statistics import figures, tables
 from data_pipeline.statistics.collect import Database
-from data_pipeline.statistics.drawing import Panel, save_panel
+from data_pipeline.statistics.drawing import Panel, save_panel, shown_inches
 from data_pipeline.statistics.faces import read_faces, subject_tile
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_csv, read_json, write_text
@@ -25,6 +26,7 @@ FACE_PIXELS = 112
 TILES_A_MONTAGE = 80
 # More would make the page too heavy to open; all montages lie beside it.
 MONTAGES_ON_PAGE = 5
+ROWS_ON_PAGE = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,15 @@ class TableShown:
     name: str
     title: str
     table: pd.DataFrame
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the page's whole width."""
+        return len(self.table.columns) > 6
+
+    def cells(self) -> list[list[str]]:
+        """The first `ROWS_ON_PAGE` rows as they are shown."""
+        return [[_show(value) for value in row] for row in self.table.head(ROWS_ON_PAGE).itertuples(index=False)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +102,8 @@ def write_statistics(workspace: Workspace, database: Database, chosen: Statistic
         montages=montages[:MONTAGES_ON_PAGE],
         montages_left_out=len(montages[MONTAGES_ON_PAGE:]),
         missing=missing,
+        rows_on_page=ROWS_ON_PAGE,
+        inches=shown_inches,
     )
     write_text(folder / "index.html", page)
     for old in folder.iterdir():
@@ -99,8 +112,13 @@ def write_statistics(workspace: Workspace, database: Database, chosen: Statistic
     return folder / "index.html"
 
 
+def _show(value: Any) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:,}" if isinstance(value, (int, np.integer)) else str(value)
+
+
 def _make_tables(workspace: Workspace, database: Database) -> list[TableShown]:
-    dropped = tables.dropped_frames(database)
     shown = [
         TableShown("table_3_8_attributes", "The database (thesis, table 3.8)", tables.attributes(database)),
         TableShown("table_3_2_frame_rates", "Frame rates of the sources (3.2)", tables.frame_rates(database)),
@@ -108,7 +126,8 @@ def _make_tables(workspace: Workspace, database: Database) -> list[TableShown]:
         TableShown("table_3_6_frames", "Labelled frames by part (3.6)", tables.frames_by_part(database)),
         TableShown("table_3_7_genders", "Entries by gender and part (3.7)", tables.genders(database)),
         TableShown("demographics", "Subjects by gender, age and ethnicity, as told", tables.demographics(database)),
-        TableShown("dropped_frames", "Frames without a label, and why", dropped),
+        TableShown("dropped_frames", "Frames without a label by reason", tables.dropped_frames(database)),
+        TableShown("dropped_by_entry", "The same of each entry", tables.dropped_by_entry(database)),
     ]
     agreement = workspace.root / "agreement.csv"
     if agreement.exists():
@@ -137,17 +156,19 @@ def _draw_labels(database: Database, chosen: StatisticsOptions, shown: list[Tabl
         )
         for axis, name in enumerate(DIMENSIONS)
     }
-    density = {"figure_3_17_density": figures.draw_density(every[:, 0], every[:, 1], kind="png")}
     whole = {
         f"figure_3_17_{name}": figures.draw_histogram(name, {"all parts": every[:, axis]}, kind="png")
         for axis, name in enumerate(DIMENSIONS)
     }
-    gaps = {"thin_regions": figures.draw_thin_regions(counts, below)}
-    caption = "Where videos are still missing: look for such expressions next."
+    plane = {
+        "figure_3_17_density": figures.draw_density(every[:, 0], every[:, 1], kind="png"),
+        "thin_regions": figures.draw_thin_regions(counts, below),
+    }
+    caption = "Where frames are, and where videos are still missing: look for such expressions next."
     return [
         FigureShown("Labels by part (figure 3.16)", "Each part's own frames are 100 %.", by_part),
-        FigureShown("All labels (figure 3.17)", f"{len(every):,} labelled frames.", density | whole),
-        FigureShown("Thin regions of the plane", caption, gaps),
+        FigureShown("All labels (figure 3.17)", f"{len(every):,} labelled frames.", whole),
+        FigureShown("The valence-arousal plane (figure 3.17) and its thin regions", caption, plane),
     ]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from data_pipeline.partition import PARTITIONS
 from data_pipeline.partition_entries import CLASSES
-from data_pipeline.statistics.collect import Database
+from data_pipeline.statistics.collect import DROPPED, Database
 
 TOTAL = "total"
 
@@ -81,18 +81,36 @@ def demographics(database: Database) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def dropped_frames(database: Database) -> pd.DataFrame:
-    """Frames of each entry that have no label, and why: no face found, none of this person, or no annotation."""
+def dropped_by_entry(database: Database) -> pd.DataFrame:
+    """Frames of each entry, and those that have no label by reason.
+
+    These are ``no_face`` (nobody was detected), ``not_chosen`` (somebody, but not this person), `DROPPED` (the person's
+    face was found and ``labels/ENTRY.json`` says why there is no label) and ``not_annotated`` (the rest).
+    """
     entries = database.entries.dropna(subset=["frames"])
-    table = entries[["entry", "partition", "frames", "with_face", "chosen", "labelled"]].copy()
-    table["no_face"] = table["frames"] - table["with_face"]
-    table["not_chosen"] = table["with_face"] - table["chosen"]
-    table["no_label"] = table["chosen"] - table["labelled"]
-    labelled = table["labelled"].fillna(0)
-    table["dropped_percent"] = (100 * (1 - labelled / table["frames"].clip(lower=1))).round(2)
-    counts = ["frames", "with_face", "chosen", "labelled", "no_face", "not_chosen", "no_label"]
+    table = entries[["entry", "partition", "frames", "labelled"]].copy()
+    table["no_face"] = entries["frames"] - entries["with_face"]
+    table["not_chosen"] = entries["with_face"] - entries["chosen"]
+    table[list(DROPPED)] = entries[list(DROPPED)]
+    labelled, dropped = entries["labelled"].fillna(0), entries[list(DROPPED)].sum(axis=1)
+    table["not_annotated"] = entries["chosen"] - labelled - dropped
+    table["dropped_percent"] = (100 * (1 - labelled / entries["frames"].clip(lower=1))).round(2)
+    counts = ["frames", "labelled", "no_face", "not_chosen", *DROPPED, "not_annotated"]
     table[counts] = table[counts].astype("Int64")
     return table.reset_index(drop=True)
+
+
+def dropped_frames(database: Database) -> pd.DataFrame:
+    """The sums of `dropped_by_entry` by part, what is unknown of an entry counted as 0; a row of it all at the end."""
+    each = dropped_by_entry(database)
+    counts = [column for column in each.columns if column not in ("entry", "partition", "dropped_percent")]
+    rows = []
+    for part in _parts(each):
+        own = each if part == TOTAL else each[each["partition"] == part]
+        sums = {name: int(own[name].sum()) for name in counts}
+        percent = round(100 * (1 - sums["labelled"] / max(sums["frames"], 1)), 2)
+        rows.append({"part": part, "entries": len(own), **sums, "dropped_percent": percent})
+    return pd.DataFrame(rows)
 
 
 def thin_regions(labels: np.ndarray, bins: int, thin_share: float) -> tuple[pd.DataFrame, np.ndarray, int]:
