@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
+import matplotlib.ticker
 import numpy as np
 
 from data_pipeline.statistics.drawing import COLOURS, LINES, TICKS, Panel, new_axes, new_figure
@@ -53,12 +54,15 @@ def draw_thin_regions(counts: np.ndarray, thin: int, *, kind: str = "png") -> Pa
     """Frames in each square of the plane, `counts` int (valence bins, arousal bins); those below `thin` are hatched."""
     drawn: list[str] = []
     edges = np.linspace(-1, 1, len(counts) + 1)
-    with new_axes(drawn, (4.4, 3.4), kind=kind) as (axis,):
+    # Room for a scale of five digits.
+    with new_axes(drawn, (4.8, 3.4), kind=kind) as (axis,):
         axis.grid(False)
         shown = np.ma.masked_less(counts.T, max(thin, 1))
         colours = matplotlib.colors.LogNorm(vmin=max(thin, 1), vmax=max(counts.max(), thin + 1, 2))
         mesh = axis.pcolormesh(edges, edges, shown, cmap="viridis_r", norm=colours, edgecolors="white", linewidth=0.5)
-        axis.figure.colorbar(mesh, ax=axis, label="frames in the square")
+        ticks = matplotlib.ticker.LogLocator(subs=(1, 2, 5))
+        bar = axis.figure.colorbar(mesh, ax=axis, label="frames in the square", ticks=ticks, format="{x:,.0f}")
+        bar.minorticks_off()
         width = edges[1] - edges[0]
         for column, row in np.argwhere(counts < thin):
             box = {"hatch": "////", "facecolor": "white", "edgecolor": "#b0b0b0", "linewidth": 0.4}

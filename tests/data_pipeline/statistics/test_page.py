@@ -106,7 +106,7 @@ def test_page_is_one_file_with_figures_that_are_not_blank(database):
 def test_figures_are_shown_in_the_size_they_were_drawn_in(database):
     page = database[1]
     widths = re.findall(r'<img style="width: ([0-9.]+)in"', page)
-    assert sorted(set(widths)) == ["4.40", "9.00"] and len(widths) == len(FIGURES)
+    assert sorted(set(widths)) == ["4.40", "4.80", "9.00"] and len(widths) == len(FIGURES)
 
 
 def test_montage_lists_every_subject(database):
