@@ -25,8 +25,8 @@ from affwildnet.devices import use_device
 from affwildnet.input_spec import COLOUR_ORDERS, InputSpec, with_preprocessing
 from affwildnet.model_folder import ModelFolder, describe_model
 from affwildnet.models import AffWildNet, ModelOptions, build_model
-from affwildnet.trained_subjects import trained_subjects
 from affwildnet.train_step import TrainStep, make_optimizer, make_train_step
+from affwildnet.trained_subjects import trained_subjects
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_pipeline.agreement import MEASURES
 from data_pipeline.annotations import find_annotators
 from data_pipeline.download import info_file
 from data_pipeline.failures import read_failures
@@ -22,6 +21,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv, read_json
 
 _NOT_SAID = "not said"
+_NO_MEASURES = ("entry", "dimension", "annotators", "samples")
 # Paths of this machine, and whose browser it is.
 _PRIVATE = ("cookies", "cookies_from_browser", "yunet_model")
 
@@ -48,7 +48,7 @@ def sheet_regions(workspace: Workspace) -> dict[str, str]:
 
 def _synthetic(facts: Mapping[str, Any]) -> str:
     if not facts["synthetic"]:
-        return "The videos show people; it is not synthetic"
+        return "It shows people: it is not marked as synthetic"
     return f"It is synthetic: it shows nobody. {facts.get('notice', '')}".strip()
 
 
@@ -120,7 +120,7 @@ def _annotators(workspace: Workspace, rows: Sequence[ManifestRow]) -> list[str]:
     path = workspace.root / "agreement.csv"
     for row in read_csv(path, ("entry", "dimension")) if path.exists() else ():
         if not row["entry"]:
-            values = ", ".join(f"{name} {row[name]}" for name in MEASURES if row.get(name))
+            values = ", ".join(f"{name} {value}" for name, value in row.items() if value and name not in _NO_MEASURES)
             told.append(f"Agreement on {row['dimension']} of {len(row['annotators'].split())} annotators: {values}")
     if len(told) == 1:
         told.append("How well annotators agree has not been measured (data_pipeline.agreement)")
@@ -139,13 +139,14 @@ def _labels(workspace: Workspace, rows: Sequence[ManifestRow]) -> list[str]:
         dropped.update(report["dropped"])
     reasons = {name.replace("_", " "): count for name, count in dropped.items() if count}
     labelled = sum(report["labelled"] for report in reports)
-    told = [f"{labelled} labelled frames in {len(reports)} entries, values from -1000 to 1000"]
+    entries = sum(workspace.labels(entry).exists() for row in rows for entry in row.entries())
+    told = [f"{entries} entries are labelled; {len(reports)} reports tell of {labelled} labelled frames"]
     told.append(f"Frames with a face and without a label, by reason: {_counted(reasons) if reasons else 'none'}")
     return told
 
 
 def _stages(workspace: Workspace, rows: Sequence[ManifestRow]) -> list[str]:
-    """How each stage's outputs were made: its version and what differs from the default options, with how many clips."""
+    """How each stage's outputs were made: its version and what differs from the default options, and of how many."""
     made: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in STAGES}
     for row in rows:
         path = workspace.provenance(row.clip)
@@ -175,7 +176,8 @@ def _parts(workspace: Workspace) -> list[str]:
         mine = [row for row in rows if row["partition"] == part]
         subjects, frames = len({row["subject"] for row in mine}), sum(int(row["frames"]) for row in mine)
         told.append(f"Part {part}: {len(mine)} entries, {subjects} subjects, {frames} frames")
-    return [*told, "No subject is in two parts"]
+    parts = collections.Counter(subject for subject, _ in {(row["subject"], row["partition"]) for row in rows})
+    return [*told, f"{sum(count > 1 for count in parts.values())} subjects are in two parts"]
 
 
 def _licences(workspace: Workspace, rows: Sequence[ManifestRow], facts: Mapping[str, Any]) -> list[str]:

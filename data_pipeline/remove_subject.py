@@ -1,6 +1,7 @@
-"""Takes a person who withdraws out of a workspace: ``python -m data_pipeline.remove_subject --workspace=W --subject=ID``.
+"""Takes a person who withdraws out of a workspace: ``python -m data_pipeline.remove_subject --workspace=W``.
 
-It lists what would go; with ``--yes`` it goes. Broken off, the same command goes on.
+With ``--subject=ID`` it lists what would go; with ``--yes`` it goes. Broken off, the same command
+goes on.
 """
 
 from __future__ import annotations
