@@ -137,7 +137,7 @@ def _train(
     spec = input_spec_of(files[0], chosen.colour_order)
     if chosen.preprocess == "pretrained":
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
-    parents = [ModelFolder(Path(parent)) for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
+    parents = [ModelFolder(Path(parent)).model for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
     database = workspace.database_facts() | trained_subjects(files, parents)
     describe_model(folder, model_options, spec, dataclasses.asdict(chosen), database)
     tf.keras.utils.set_random_seed(chosen.seed)

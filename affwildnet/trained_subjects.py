@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tfrecords.index import RecordFile
 from tfrecords.subjects import subject_digest
@@ -16,20 +16,17 @@ from tfrecords.workspace import read_json
 KEY, COMPLETE = "trained_subjects", "trained_subjects_complete"
 
 
-class HasModelJson(Protocol):
-    """A model's folder."""
+def trained_subjects(files: Iterable[RecordFile], parents: Iterable[Path]) -> dict[str, Any]:
+    """``trained_subjects``: sorted digests of everyone in `files`, and of whom the models were trained on whose weights
+    it starts from; ``trained_subjects_complete``: whether each of these says so.
 
-    @property
-    def model(self) -> Path: ...
-
-
-def trained_subjects(files: Iterable[RecordFile], parents: Iterable[HasModelJson]) -> dict[str, Any]:
-    """``trained_subjects``: sorted digests of everyone in `files` and of whom the `parents`, whose weights a model
-    starts from, were trained on; ``trained_subjects_complete``: whether each of these says so."""
+    Args:
+      parents: ``model.json`` of these models.
+    """
     digests = {subject_digest(file.sidecar.subject) for file in files if file.sidecar.subject}
     complete = True
     for parent in parents:
-        told = read_json(parent.model).get("database", {}) if parent.model.exists() else {}
+        told = read_json(parent).get("database", {}) if parent.exists() else {}
         digests.update(told.get(KEY, ()))
         complete = complete and bool(told.get(COMPLETE))
     return {KEY: sorted(digests), COMPLETE: complete}

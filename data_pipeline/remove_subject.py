@@ -51,6 +51,9 @@ def print_plan(plan: Plan) -> None:
     """Prints every path and what becomes of it, with the sources that stay and the models."""
     for change in plan.changes:
         print(f"{change.path}: {change.what}")
+    for row in plan.person.rows:
+        if len(row.subjects) == 2 and row.clip not in plan.person.kept:
+            print(f"{row.clip} shows somebody else too, whose part of it goes as well; --keep_others keeps their crops")
     for source in plan.left:
         print(f"{source.path}: stays, {source.stays or '--delete_sources is not given'}")
     _print_models(plan.models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -33,21 +34,21 @@ def find_leftovers(
     Returns: a line each, ``PATH`` or ``PATH, line N: NAME``. A word may be the same by chance.
     """
     search = _Search(frozenset(names), frozenset(others) - frozenset(names))
-    root, stay = workspace.root.resolve(), {path.parent.resolve() / path.name for path in left}
+    root, stay = workspace.root.absolute(), {path.parent.resolve() / path.name for path in left}
+    # A stage's folder may lie on another disk; deeper links are not followed, for they may go round.
+    elsewhere = sorted(path for path in root.iterdir() if path.is_symlink() and path.is_dir())
     found = []
-    for folder, folders, files in os.walk(root):
-        at_top = Path(folder) == root
-        folders[:] = sorted(name for name in folders if Path(folder, name) not in stay)
+    for folder, folders, files in itertools.chain.from_iterable(map(os.walk, [root, *elsewhere])):
+        place, at_top = Path(os.path.realpath(folder)), Path(folder) == root
+        folders[:] = sorted(name for name in folders if place / name not in stay)
         for name in folders:
             if not (at_top and name in _OWN_FOLDERS) and stem_of(name, is_folder=True) in search.names:
                 found.append(str(Path(folder, name)))
-        for name in sorted(files):
+        for name in sorted(name for name in files if place / name not in stay):
             path = Path(folder, name)
-            if path in stay:
-                continue
             if stem_of(name) in search.names:
                 found.append(str(path))
-            elif path.suffix.lower() in _TEXT:
+            elif path.suffix.lower() in _TEXT and path.is_file():
                 found += search.in_text(path)
     return found
 

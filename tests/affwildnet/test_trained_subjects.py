@@ -40,13 +40,13 @@ def test_everybody_in_the_records_is_told_once_and_no_id_is_readable() -> None:
 def test_whom_a_parent_saw_the_model_has_seen(tmp_path: Path) -> None:
     describe(tmp_path / "cnn", {"name": "D"} | trained_subjects(files_of("anna"), []))
     describe(tmp_path / "old", {"name": "D"})
-    cnn, old = ModelFolder(tmp_path / "cnn"), ModelFolder(tmp_path / "old")
+    cnn, old, gone = (ModelFolder(tmp_path / name).model for name in ("cnn", "old", "gone"))
     assert trained_subjects(files_of("ben"), [cnn]) == {
         "trained_subjects": digests("anna", "ben"),
         "trained_subjects_complete": True,
     }
     assert not trained_subjects(files_of("ben"), [cnn, old])["trained_subjects_complete"]
-    assert not trained_subjects(files_of("ben"), [ModelFolder(tmp_path / "gone")])["trained_subjects_complete"]
+    assert not trained_subjects(files_of("ben"), [gone])["trained_subjects_complete"]
 
 
 def test_a_resumed_model_adds_who_has_joined_and_keeps_who_has_gone(tmp_path: Path) -> None:

@@ -199,6 +199,18 @@ def test_what_is_left_is_told_with_exit_code_1(copied: Copied) -> None:
     assert f"left: {workspace.root}/list.json, line 1: {clip}" in done.stderr
 
 
+def test_folders_on_another_disk_are_cleared_and_searched(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    write_csv(workspace.manifest, ("clip", "source", "subjects"), [{"clip": "a", "source": "v.mp4", "subjects": "x"}])
+    for name in ("faces/a.csv", "crops/a/00001.jpg", "mine/a.csv"):
+        write_text(tmp_path / "disk" / name, "frame\n")
+    for name in ("faces", "crops", "mine"):
+        (workspace.root / name).symlink_to(tmp_path / "disk" / name)
+    (tmp_path / "disk" / "mine" / "round").symlink_to(tmp_path / "disk" / "mine")
+    assert remove_subject(workspace, plan_removal(workspace, "x")) == [str(workspace.root / "mine" / "a.csv")]
+    assert list((tmp_path / "disk" / "faces").iterdir()) == list((tmp_path / "disk" / "crops").iterdir()) == []
+
+
 def test_sources_of_others_and_outside_the_workspace_stay(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "w")
     outside = tmp_path / "mine.mp4"
