@@ -93,7 +93,10 @@ def main(argv: list[str]) -> int:
     if not chosen.yes:
         print("nothing was changed; --yes takes it out")
         return 0
-    return _print_leftovers(remove_subject(workspace, plan))
+    leftovers = remove_subject(workspace, plan)
+    if plan.left:
+        print(f"{len(plan.left)} sources that show the person are still there, see above")
+    return _print_leftovers(leftovers)
 
 
 def _print_leftovers(leftovers: Sequence[str]) -> int:
@@ -102,7 +105,7 @@ def _print_leftovers(leftovers: Sequence[str]) -> int:
     if leftovers:
         print(f"{len(leftovers)} places still name the person or their clips: look at them", file=sys.stderr)
         return 1
-    print("done, and nothing else here names the person; backups, copies and models are left to you")
+    print("done; nothing here names the person any more. Backups, copies and trained models are left to you")
     print("run data_pipeline.build, and agreement, statistics and data_sheet again if you have them")
     return 0
 
