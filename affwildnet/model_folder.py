@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from affwildnet.input_spec import InputSpec, read_input_spec, write_input_spec
 from affwildnet.models import ModelOptions, build_model
+from affwildnet.trained_subjects import add_subjects
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
 from tfrecords.workspace import read_json, write_json
@@ -78,6 +79,8 @@ def describe_model(
 ) -> None:
     """Writes ``model.json`` and ``input.json``, or checks that those of an earlier start say the same.
 
+    Of the database only new `trained_subjects` are then added: people may have joined since.
+
     Raises:
       InputError: the folder holds a model of other options (naming the first).
     """
@@ -96,6 +99,9 @@ def describe_model(
             if known.get(part, {}).get(name) != value:
                 what = f"{name} was {known.get(part, {}).get(name)!r} when training began, and is {value!r} now"
                 raise InputError(folder.model, what, f"give --{name} as it was, or use an empty --model folder")
+    added = add_subjects(known.get("database", {}), database)
+    if added:
+        write_json(folder.model, known | {"database": added})
 
 
 def read_options(folder: ModelFolder) -> ModelOptions:

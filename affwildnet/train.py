@@ -26,6 +26,7 @@ from affwildnet.input_spec import COLOUR_ORDERS, InputSpec, with_preprocessing
 from affwildnet.model_folder import ModelFolder, describe_model
 from affwildnet.models import AffWildNet, ModelOptions, build_model
 from affwildnet.train_step import TrainStep, make_optimizer, make_train_step
+from affwildnet.trained_subjects import trained_subjects
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
@@ -136,7 +137,9 @@ def _train(
     spec = input_spec_of(files[0], chosen.colour_order)
     if chosen.preprocess == "pretrained":
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
-    describe_model(folder, model_options, spec, dataclasses.asdict(chosen), workspace.database_facts())
+    parents = [ModelFolder(Path(parent)).model for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
+    database = workspace.database_facts() | trained_subjects(files, parents)
+    describe_model(folder, model_options, spec, dataclasses.asdict(chosen), database)
     tf.keras.utils.set_random_seed(chosen.seed)
     model = build_model(model_options, spec)
     case = case_of(chosen)

@@ -22,6 +22,7 @@ from affwildnet.serving import open_model
 from affwildnet.test import TestOptions as HeldOutOptions  # pytest would collect a name that begins with Test
 from affwildnet.test import test_model as run_held_out
 from affwildnet.train import TrainOptions, TrainRun, train
+from data_pipeline.removal.models import NOT_TRAINED, TRAINED, find_models
 from tfrecords.errors import InputError
 from tfrecords.sidecar import sidecar_path
 from tfrecords.workspace import Workspace, read_csv, read_json, write_csv
@@ -62,6 +63,15 @@ def _wait_for(condition, process, seconds=90):
 def test_training_leaves_its_checkpoints_and_says_that_it_has_finished(trained):
     assert list(list_checkpoints(trained)) == [2, 4, 6]
     assert read_json(trained.training) == {"state": "finished", "step": 6}
+
+
+def test_model_is_found_by_those_it_was_trained_on_and_by_nobody_else(trained, demo_workspace):
+    rows = read_csv(demo_workspace.partition)
+    answers = {row["subject"]: find_models([trained.root], row["subject"])[0].answer for row in rows}
+    assert {subject for subject, answer in answers.items() if answer == TRAINED} == {
+        row["subject"] for row in rows if row["partition"] == "train"
+    }
+    assert set(answers.values()) == {TRAINED, NOT_TRAINED}
 
 
 def test_training_that_stopped_goes_on_to_the_same_weights(tmp_path, demo_workspace, trained):
