@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from data_pipeline.frames import Frame
@@ -19,4 +20,4 @@ def thumbnail(frame: Frame) -> np.ndarray:
 
 def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether the shot changes between the frames of two thumbnails."""
-    return float(np.abs(before.astype(np.int16) - after).mean()) > CUT
+    return cv2.norm(before, after, cv2.NORM_L1) / before.size > CUT

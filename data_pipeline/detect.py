@@ -60,7 +60,7 @@ def detect_faces(workspace: Workspace, clip: str, options: DetectOptions, detect
             for index, face in enumerate(faces):
                 member = member_name(number, index, len(faces))
                 bounds = face.bounds(frame.width, frame.height, options.crop_margin)
-                write(member, encode_jpeg(frame.region(*bounds), options.jpeg_quality))
+                write(member, encode_jpeg(frame.region_for_jpeg(*bounds), options.jpeg_quality))
                 row = {"frame": number, "face": index, "member": member, "landmarks": face.landmarks.ravel()}
                 row.update({name: getattr(face, name) for name in _COLUMNS})
                 if find_landmarks is not None:

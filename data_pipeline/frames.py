@@ -24,12 +24,14 @@ _PLANAR = ("yuv420p", "yuvj420p")
 class Frame:
     """One frame: uint8 planes Y (H, W), U and V (H/2, W/2, rounded up), or one RGB picture (H, W, 3) alone.
 
-    `to_rgb` is the float matrix (3, 4) from (Y, U, V, 1) to RGB, or None where `planes` is a picture. Planes are views
-    of the decoder's memory: keep a few frames, not all.
+    `to_rgb` is the float matrix (3, 4) from (Y, U, V, 1) to RGB, or None where `planes` is a picture; `plain` says that
+    it is BT.601's with 16 to 235, which OpenCV turns into RGB quickest. Planes are views of the decoder's memory: keep
+    a few frames, not all.
     """
 
     planes: tuple[np.ndarray, ...]
     to_rgb: np.ndarray | None = None
+    plain: bool = False
 
     @property
     def height(self) -> int:
@@ -55,6 +57,20 @@ class Frame:
             doubled = cv2.resize(plane[y : y + height, x : x + width], (2 * width, 2 * height))
             parts.append(doubled[top - 2 * y : bottom - 2 * y, left - 2 * x : right - 2 * x])
         return cv2.transform(cv2.merge(parts), self.to_rgb)
+
+    def region_for_jpeg(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """`region`, quicker where the frame is `plain`, without colour smoothed between its pixels: JPEG undoes that."""
+        x, y = left // 2, top // 2
+        width, height = (right + 1) // 2 - x, (bottom + 1) // 2 - y
+        if not self.plain or 2 * (x + width) > self.width or 2 * (y + height) > self.height:
+            return self.region(left, top, right, bottom)
+        joined = np.empty((3 * height, 2 * width), np.uint8)  # Y, then U and V row after row, as OpenCV wants them
+        joined[: 2 * height] = self.planes[0][2 * y : 2 * (y + height), 2 * x : 2 * (x + width)]
+        colours = joined[2 * height :].reshape(2, height, width)
+        for colour, plane in zip(colours, self.planes[1:], strict=True):
+            colour[:] = plane[y : y + height, x : x + width]
+        whole = cv2.cvtColor(joined, cv2.COLOR_YUV2RGB_I420)
+        return whole[top - 2 * y : bottom - 2 * y, left - 2 * x : right - 2 * x]
 
     def resized(self, width: int, height: int) -> np.ndarray:
         """The whole frame at another size, uint8 RGB (height, width, 3)."""
@@ -84,11 +100,13 @@ class Frame:
 
 def decoded_frame(frame: av.VideoFrame) -> Frame:
     """PyAV's frame as ours, upright: its planes where they are 8-bit 4:2:0 in a known matrix, else its RGB picture."""
-    plain = frame.format.name in _PLANAR and int(frame.colorspace) in _LUMA_PARTS and frame.rotation == 0
-    if not plain:
+    planar = frame.format.name in _PLANAR and int(frame.colorspace) in _LUMA_PARTS and frame.rotation == 0
+    if not planar:
         return Frame((np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)),))
     full_range = frame.format.name == "yuvj420p" or int(frame.color_range) == _FULL_RANGE
-    return Frame(tuple(_view(plane) for plane in frame.planes), _yuv_to_rgb(int(frame.colorspace), full_range))
+    matrix = int(frame.colorspace)
+    plain = _LUMA_PARTS[matrix] == _LUMA_PARTS[6] and not full_range
+    return Frame(tuple(_view(plane) for plane in frame.planes), _yuv_to_rgb(matrix, full_range), plain)
 
 
 def _view(plane: av.video.plane.VideoPlane) -> np.ndarray:

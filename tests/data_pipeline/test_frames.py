@@ -8,6 +8,7 @@ import pytest
 
 from data_pipeline.decode import clip_frames, clip_planes
 from data_pipeline.frames import Frame
+from tfrecords.crops import encode_jpeg
 
 KINDS = {
     "bt601": ("-pix_fmt", "yuv420p", "-vf", "scale=out_color_matrix=bt601", "-colorspace", "smpte170m"),
@@ -82,6 +83,25 @@ def test_region_is_that_part_of_the_picture(smooth, kind, bounds):
     difference = np.abs(region.astype(int) - frame.picture()[top:bottom, left:right])
     # At a region's rim colour is spread from within only.
     assert difference.mean() < 1 and difference[2:-2, 2:-2].max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("kind", ["bt601", "bt709"])
+@pytest.mark.parametrize("bounds", [(0, 0, 320, 240), (7, 11, 200, 196), (301, 201, 322, 239), (5, 5, 6, 6)])
+def test_region_for_jpeg_is_the_region_once_it_is_a_jpeg(smooth, kind, bounds):
+    frame = _first(smooth(kind))
+    assert frame.plain == (kind == "bt601")
+    quick, whole = (
+        cv2.imdecode(np.frombuffer(encode_jpeg(picture, 95), np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for picture in (frame.region_for_jpeg(*bounds), frame.region(*bounds))
+    )
+    assert quick.shape == whole.shape
+    assert np.abs(quick - whole).mean() < 1.5 and np.abs(quick - whole).max() <= 24
+
+
+def test_region_for_jpeg_of_an_odd_frame_reaches_its_rim(smooth):
+    frame = _first(smooth("unnamed", "321x241", ("-c:v", "ffv1")))
+    assert frame.plain
+    np.testing.assert_array_equal(frame.region_for_jpeg(300, 220, 321, 241), frame.region(300, 220, 321, 241))
 
 
 @pytest.mark.parametrize("size", ["321x241", "641x358", "320x181"])
