@@ -1,7 +1,7 @@
 """The thesis's detector: deformable part models with Fourier transforms (FFLD2, Dubout and Fleuret), by cyffld2.
 
-The package builds with effort only (Cython 0.29, Eigen's and libxml2's headers, a patch for newer Eigen: docs/ffld2.md),
-so it is no extra that pip could resolve, and used where it can be imported.
+The package builds with effort only (Cython 0.29, Eigen's and libxml2's headers, a patch for newer Eigen; see
+docs/ffld2.md), so it is no extra that pip could install, and used where it can be imported.
 """
 
 from __future__ import annotations
