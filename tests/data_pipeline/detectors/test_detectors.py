@@ -87,7 +87,7 @@ def test_yunet_s_rows_become_faces_with_the_eyes_first(tmp_path, monkeypatch):
 
 def test_ffld2_without_its_package_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cyffld2", None)
-    with pytest.raises(InputError, match=r"--detector=ffld2: the package cyffld2 cannot be imported; install cyffld2"):
+    with pytest.raises(InputError, match=r"--detector=ffld2: the package cyffld2 cannot be imported; build cyffld2"):
         load_detector("ffld2")
 
 
