@@ -52,7 +52,7 @@ def _pudae(network: str, drive_id: str) -> PretrainedFile:
 
 _BSD = "DenseNet by its authors: BSD 3-clause"
 
-# The names are the backbones' `weights`.
+# The names are the backbones' `weights`, and a detector's.
 PRETRAINED_FILES: dict[str, PretrainedFile] = {
     # The hash is of the newest of the tables on matconvnet/pretrained, whose files were saved anew more than once.
     "cnn_m": PretrainedFile(
@@ -72,6 +72,13 @@ PRETRAINED_FILES: dict[str, PretrainedFile] = {
     "densenet121": _pudae("densenet121", "0B_fUSpodN0t0eW1sVk1aeWREaDA"),
     "densenet161": _pudae("densenet161", "0B_fUSpodN0t0TDB5Ti1PeTZMM2c"),
     "densenet169": _pudae("densenet169", "0B_fUSpodN0t0NmZvTnZZa2plaHc"),
+    # No backbone but a detector of faces, data_pipeline/detectors/yunet.py. The hash is the repository's own (Git LFS).
+    "yunet": PretrainedFile(
+        "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx",
+        "face_detection_yunet_2023mar.onnx",
+        "YuNet by Shiqi Yu: MIT",
+        "sha256:8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+    ),
     "vgg16": _keras("vgg16", "vgg16", "VGG-16 by Oxford: CC BY 4.0", "6d6bbae143d832006294945121d1f1fc"),
     "resnet50_keras": _keras("resnet", "resnet50", "ResNet-50 by Kaiming He: MIT", "4d473c1dd8becc155b73f8504c6f6626"),
     "densenet121_keras": _keras("densenet", "densenet121", _BSD, "30ee3e1110167f948a6b9946edeeb738"),

@@ -3,7 +3,8 @@
 Draws the cases of ``data_pipeline.demo_faces.cases``, detects their faces, lets each filter choose, and prints for each
 the share of frames (those with a detection; of two people a frame counts twice) in which it took the right face, or
 none where none of the detections is the person's. With ``--database`` the clips of a drawn database join in. The last
-line is one JSON object.
+line is one JSON object, whose `met` says of each other filter whether the default does at least as well on the clips
+that the other is for; where it does not the exit code is 1.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import dataclasses
 import json
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_pipeline.choose_face import FilterOptions
 from data_pipeline.decode import FRAME_RATE, clip_frames
-from data_pipeline.demo_faces.cases import FALSE_COLUMNS, write_filter_cases
+from data_pipeline.demo_faces.cases import CASES, FALSE_COLUMNS, write_filter_cases
 from data_pipeline.filters import FILTERS, FOR_TWO
 from data_pipeline.filters.clip_faces import ClipFaces, box_overlaps, open_clip_faces
 from data_pipeline.manifest import ManifestRow, read_manifest
@@ -26,27 +29,30 @@ from data_pipeline.pipeline import BuildOptions, build
 from tfrecords import options
 from tfrecords.crops import encode_jpeg, member_name, read_crops, write_crops
 from tfrecords.detections import read_detections, write_detections
+from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_csv
 
 BOX = ("x", "y", "width", "height")
 # A detection shows the person whose drawn box it overlaps most, if by this much (intersection over union).
 MIN_OVERLAP = 0.3
+DEFAULT = FilterOptions().filter
 
 
 @dataclasses.dataclass(frozen=True)
 class FilterBenchmark:
     """What is compared, and on how much."""
 
+    cases: tuple[str, ...] = option(tuple(CASES), "which cases are drawn")
     seeds: int = option(3, "draws of each case, with other people each", at_least=1)
     folder: str = option("", "where the cases are kept for another run; by default they are thrown away")
     database: str = option("", "workspace of a drawn database, built, whose clips are judged too")
     database_clips: int = option(16, "how many of its clips, the peculiar ones first", at_least=0)
 
 
-def prepare_cases(workspace: Workspace, seeds: int) -> None:
+def prepare_cases(workspace: Workspace, seeds: int, names: Sequence[str] = tuple(CASES)) -> None:
     """Draws the cases, detects their faces, and puts the false detections in."""
-    write_filter_cases(workspace, seeds)
+    write_filter_cases(workspace, seeds, names)
     result = build(workspace, BuildOptions(), ("probe", "transcode", "detect"))
     assert not result.failed, result.failed
     for row in read_manifest(workspace):
@@ -115,41 +121,81 @@ def judge(workspace: Workspace, row: ManifestRow, seconds: dict[str, float]) -> 
             if name in FOR_TWO and people < 2:
                 continue
             start = time.monotonic()
-            chosen = np.array([[face for face, _ in row] for row in choose(faces, people)])
+            try:
+                chosen = np.array([[face for face, _ in row] for row in choose(faces, people)])
+            except InputError:  # it refuses the clip, and no face of it is right
+                chosen = np.full(right.shape, -2)
             seconds[name] = seconds.get(name, 0.0) + time.monotonic() - start
             counts[name] = (int((chosen == right).sum()), right.size)
     return counts
 
 
-def main(argv: list[str]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """One clip: filter -> frames with the right face, and all of them, for the filters that are for it."""
+
+    case: str
+    counts: dict[str, tuple[int, int]]
+
+
+def share(judged: Iterable[Judged], name: str) -> float:
+    """Share of the frames in which the filter `name` took the right face; NaN where it judged none."""
+    right, of = np.sum([(0, 0), *(clip.counts[name] for clip in judged if name in clip.counts)], axis=0)
+    return float(right / of) if of else float("nan")
+
+
+def compare_default(judged: Sequence[Judged]) -> dict[str, bool]:
+    """Other filter -> whether the default has at least its share of right faces, on the clips that it is for."""
+    met = {}
+    for name in FILTERS:
+        own = [clip for clip in judged if name in clip.counts]
+        if name != DEFAULT and own:
+            met[name] = share(own, DEFAULT) >= share(own, name)
+    return met
+
+
+def print_table(judged: Sequence[Judged], milliseconds: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Prints and returns case -> filter -> share; the last is of all frames."""
+    cases = list(dict.fromkeys(clip.case for clip in judged))
+    shares = {}
+    for case in [*cases, "all frames"]:
+        own = [clip for clip in judged if case in (clip.case, "all frames")]
+        shares[case] = {name: share(own, name) for name in FILTERS if any(name in clip.counts for clip in own)}
+    width = 2 + max(map(len, FILTERS))
+    print(f"{'':28}" + "".join(f"{name:>{width}}" for name in FILTERS))
+    for case, found in shares.items():
+        cells = (f"{found[n]:{width}.3f}" if n in found else f"{'-':>{width}}" for n in FILTERS)
+        print(f"{case:28}" + "".join(cells))
+    times = (f"{milliseconds[n]:{width}.1f}" if n in milliseconds else f"{'-':>{width}}" for n in FILTERS)
+    print(f"{'ms a frame and person':28}" + "".join(times))
+    return shares
+
+
+def main(argv: list[str]) -> int:
     chosen = options.from_flags(FilterBenchmark)
-    counts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    judged: list[Judged] = []
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
         cases = Workspace(Path(chosen.folder or temporary))
         if not cases.manifest.exists():
-            prepare_cases(cases, chosen.seeds)
+            prepare_cases(cases, chosen.seeds, chosen.cases)
         clips = [(cases, row, row.notes) for row in read_manifest(cases)]
         if chosen.database:
             database = Workspace(Path(chosen.database))
             rows = sorted(read_manifest(database), key=lambda row: row.notes == "synthetic")
             clips += [(database, row, f"demo: {row.notes}") for row in rows[: chosen.database_clips]]
         for workspace, row, case in clips:
-            for name, count in judge(workspace, row, seconds).items():
-                counts.setdefault(case, {}).setdefault(name, []).append(count)
-    shares = {
-        case: {name: sum(right for right, _ in found) / sum(of for _, of in found) for name, found in by_name.items()}
-        for case, by_name in counts.items()
-    }
-    everything = {name: [found for by_name in counts.values() for found in by_name.get(name, [])] for name in FILTERS}
-    shares["all frames"] = {name: sum(r for r, _ in f) / sum(of for _, of in f) for name, f in everything.items()}
-    print(f"{'':28}" + "".join(f"{name:>16}" for name in FILTERS))
-    for case, by_name in shares.items():
-        print(f"{case:28}" + "".join(f"{by_name[n]:16.3f}" if n in by_name else f"{'-':>16}" for n in FILTERS))
-    frames = {name: sum(of for _, of in found) for name, found in everything.items()}
-    rates = {name: 1000 * seconds[name] / frames[name] for name in FILTERS}
-    print(f"{'ms a frame and person':28}" + "".join(f"{rates[name]:16.1f}" for name in FILTERS))
-    print(json.dumps({"right": shares, "milliseconds": rates, "frames": frames}))
+            judged.append(Judged(case, judge(workspace, row, seconds)))
+    frames = {name: sum(clip.counts[name][1] for clip in judged if name in clip.counts) for name in seconds}
+    milliseconds = {name: 1000 * seconds[name] / frames[name] for name in seconds}
+    shares = print_table(judged, milliseconds)
+    met = compare_default(judged)
+    missed = [name for name, as_good in met.items() if not as_good]
+    print(f"{DEFAULT}, the default, at least as good as each other: {'met' if not missed else f'MISSED by {missed}'}")
+    facts = {"benchmark": "filters", "options": dataclasses.asdict(chosen), "default": DEFAULT}
+    facts |= {"right": shares, "milliseconds": milliseconds, "frames": frames, "met": met}
+    print(json.dumps(facts))
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 `fast` looking at every frame and with its adaptive stride, OpenCV's Haar cascade and MTCNN, both untuned on whole
 frames, take turns on one core with one thread each. Transcoding and loading do not count, and the quickest round does;
-CPU seconds stand beside, which other work on the machine disturbs less. Then two workers against one, and recall
-against MTCNN on every frame of the real clips. The last line is one JSON object; the folder keeps MTCNN's boxes, and
-sheets of the faces found to look at.
+CPU seconds stand beside, which other work on the machine disturbs less. Then two workers against one, in real builds
+and as bare processes, and recall against MTCNN on every frame of the real clips. The last line is one JSON object,
+whose `met` says of each target whether it was met (null: not measured); one that was missed makes the exit code 1. The
+folder keeps MTCNN's boxes, and sheets of the faces found to look at.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -26,6 +28,7 @@ os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP
 import cv2
 import ffmpeg
 
+from benchmarks.engine_speedup import engine_speedup
 from benchmarks.face_recall import ONE_FACE, compare_on_media
 from data_pipeline.decode import ffmpeg_binary
 from data_pipeline.demo_faces import DemoFacesOptions, write_demo_database
@@ -35,14 +38,18 @@ from tfrecords import options
 from tfrecords.options import option
 from tfrecords.workspace import Workspace
 
-# What the project holds itself to.
+# What the project holds itself to: from … to. `times_mtcnn` is of the default, the adaptive stride; of recalls and of
+# faces where nobody is the worse stride counts; linearity is a frame's cost in the whole clip by that in its half.
 TARGETS = {
-    "every_frame": 120.0,
-    "adaptive": 200.0,
-    "times_mtcnn": 40.0,
-    "one_face_recall": 0.98,
-    "stage_recall": 0.9,
-    "two_workers": 1.7,
+    "every_frame": (120.0, math.inf),
+    "adaptive": (200.0, math.inf),
+    "times_mtcnn": (40.0, math.inf),
+    "one_face_recall": (0.98, 1.0),
+    "stage_recall": (0.9, 1.0),
+    "boxes_without_face": (0.0, 0.0),
+    "two_workers": (1.7, math.inf),
+    "every_frame_linearity": (0.8, 1.25),
+    "adaptive_linearity": (0.8, 1.25),
 }
 DETECTORS = {
     "every_frame": DetectOptions(stride="1"),
@@ -64,6 +71,7 @@ class Benchmark:
     bit_rate: str = option("1400k", "of the 720p clip")
     rounds: int = option(3, "rounds over the detectors; the quickest counts", at_least=1)
     core: int = option(0, "the one core that everything but the second worker runs on", at_least=0)
+    worker_clips: int = option(8, "clips of this length that real builds with one and two workers take", at_least=2)
     recall: bool = option(True, "compare with MTCNN on every frame of the real clips, which takes minutes")
 
 
@@ -173,7 +181,12 @@ def run_benchmark(chosen: Benchmark) -> dict[str, Any]:
     for name in ("every_frame", "adaptive"):
         for key in ("frames_per_second", "frames_per_cpu_second"):
             results[f"{name}_times_mtcnn_{key[11:]}"] = rates[name][key] / rates["mtcnn"][key]
-    results["two_workers"] = measure_workers(workspace, "adaptive-1.0", cores)
+    results["two_bare_workers"] = measure_workers(workspace, "adaptive-1.0", cores)
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores)
+        results["engine"] = engine_speedup(folder, clip, chosen.worker_clips)
+        use_one_core(chosen.core)
+        print(f"builds: {results['engine']}", flush=True)
     if chosen.recall and media.exists():
         for stride in ("1", "adaptive"):
             results[f"recall_{stride}"] = compare_on_media(media, folder, stride)
@@ -181,13 +194,45 @@ def run_benchmark(chosen: Benchmark) -> dict[str, Any]:
     return results
 
 
+def reached(results: dict[str, Any]) -> dict[str, float | None]:
+    """Target -> the figure that it is held to, None where it was not measured."""
+    recalls = [results[name] for name in ("recall_1", "recall_adaptive") if name in results]
+    found: dict[str, float | None] = {
+        "times_mtcnn": results["adaptive_times_mtcnn_second"],
+        "two_workers": results.get("engine", {}).get("two_workers"),
+        "boxes_without_face": max((recall["boxes_without_face"] for recall in recalls), default=None),
+    }
+    for name in ("every_frame", "adaptive"):
+        found[name], found[f"{name}_linearity"] = results[name]["frames_per_second"], results[name]["linearity"]
+    for name in ("one_face_recall", "stage_recall"):
+        found[name] = min((recall[name] for recall in recalls), default=None)
+    return found
+
+
+def met_targets(found: dict[str, float | None]) -> dict[str, bool | None]:
+    """Target -> whether its figure lies within its bounds, None where there is no figure."""
+    met: dict[str, bool | None] = {}
+    for name, (low, high) in TARGETS.items():
+        value = found[name]
+        met[name] = None if value is None else low <= value <= high
+    return met
+
+
 def main(argv: list[str]) -> int:
     chosen = options.from_flags(Benchmark)
     load = os.getloadavg()[0]
     results = run_benchmark(chosen)
-    facts = {"benchmark": "pipeline", "cores": os.cpu_count(), "load_before": load, "targets": TARGETS}
-    print(json.dumps(facts | {"options": dataclasses.asdict(chosen), "results": results}))
-    return 0
+    found = reached(results)
+    met = met_targets(found)
+    for name, value in found.items():
+        word = {True: "met", False: "MISSED", None: "not measured"}[met[name]]
+        print(f"{name:>22}  {'' if value is None else f'{value:.3f}':>10}  {word}")
+    # JSON knows no infinity.
+    bounds = {name: [low, None if high == math.inf else high] for name, (low, high) in TARGETS.items()}
+    facts = {"benchmark": "pipeline", "cores": os.cpu_count(), "load_before": load, "targets": bounds}
+    facts |= {"options": dataclasses.asdict(chosen), "results": results, "reached": found, "met": met}
+    print(json.dumps(facts))
+    return 1 if False in met.values() else 0
 
 
 if __name__ == "__main__":

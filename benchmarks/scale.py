@@ -3,7 +3,8 @@
 ``--clips`` builds so many empty clips through the real engine: a Dask scheduler and its workers as processes of their
 own, a manifest, a task a clip whose stage does nothing, provenance and its fsync; then a second build, which finds
 nothing to do. ``--workspace`` reads the ``build.json`` of a workspace that was built from nothing and says what a
-clip-hour takes on one core and on disk. The last line is one JSON object.
+clip-hour takes on one core and on disk. Both print their table of ``docs/scale.md`` in Markdown. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -26,13 +27,22 @@ import psutil
 from data_pipeline.cluster import ClusterOptions
 from data_pipeline.manifest import read_manifest
 from data_pipeline.pipeline import BuildOptions, build
+from data_pipeline.probe import probe
 from data_pipeline.stages import STAGES
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_json
 
-FOLDERS = ("clips", "detections", "crops", "faces", "labels", "records", "provenance")
+# The rows of the table: stages, and the folders that they fill.
+ROWS = (
+    (("download",), ("sources",)),
+    (("probe", "transcode"), ("clips",)),
+    (("detect",), ("detections", "crops")),
+    (("filter", "match"), ("faces", "labels")),
+    (("convert",), ("records",)),
+    ((), ("provenance",)),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +53,7 @@ class ScaleBenchmark:
     workers: int = option(2, "worker processes for them", at_least=1)
     workspace: str = option("", "a workspace, built whole, whose cost a clip-hour is told")
     videos: int = option(100_000, "videos to reckon for", at_least=1)
-    minutes: float = option(2.0, "their mean length, minutes (Aff-Wild's: 30 hours in 298 videos make 6)", at_least=0)
+    minutes: float = option(6.0, "their mean length, minutes (Aff-Wild's: 30 hours in 298 videos)", at_least=0)
 
 
 def dask_setup(worker: object) -> None:
@@ -121,22 +131,25 @@ def _peak_mib(process: psutil.Process) -> float:
 
 
 def clip_hour(workspace: Workspace, videos: int, minutes: float) -> dict[str, Any]:
-    """Core-seconds by stage and bytes by folder of a clip-hour, and what `videos` of `minutes` take."""
-    clips = [row.clip for row in read_manifest(workspace) if workspace.probe(row.clip).exists()]
-    hours = sum(read_json(workspace.probe(clip))["seconds"] for clip in clips) / 3600
-    built = read_json(workspace.root / "build.json")
-    # A stage of each clip is one task on one thread, so its seconds are core-seconds, where cores were not shared.
-    seconds = {name: spent / hours for name, spent in built["seconds"].items()}
-    if not hours or not built["seconds"].get("probe"):
-        raise InputError(
-            workspace.root, "its last build did not do everything", "build a fresh copy of it from nothing"
-        )
-    disk = {name: _bytes(workspace.root / name) / hours for name in FOLDERS}
+    """Core-seconds by stage and bytes by folder of a clip-hour, and what `videos` of `minutes` take.
+
+    A clip-hour is an hour of clips as they were cut, whatever their sources hold beside.
+    """
+    clips = [row.clip for row in read_manifest(workspace) if workspace.clip(row.clip).exists()]
+    hours = sum(probe(workspace.clip(clip)).seconds for clip in clips) / 3600
+    built = read_json(workspace.root / "build.json") if hours else {"seconds": {}}
+    if not built["seconds"].get("probe"):
+        what = "its last build did not do everything"
+        raise InputError(workspace.root, what, "build a fresh copy of it from nothing")
+    # A stage of each clip is one task on one thread, so its seconds are core-seconds, where cores were not shared. The
+    # partition is one task for all clips and does not grow with their length.
+    seconds = {name: built["seconds"].get(name, 0.0) / hours for stages, _ in ROWS for name in stages}
+    disk = {name: _bytes(workspace.root / name) / hours for _, folders in ROWS for name in folders}
     wanted = videos * minutes / 60
     return {
         "clip_hours": hours,
         "core_seconds_a_clip_hour": seconds | {"all": sum(seconds.values())},
-        "mib_a_clip_hour": {name: size / 2**20 for name, size in disk.items()},
+        "mib_a_clip_hour": {name: size / 2**20 for name, size in disk.items()} | {"all": sum(disk.values()) / 2**20},
         "videos": videos,
         "minutes": minutes,
         "core_hours": wanted * sum(seconds.values()) / 3600,
@@ -145,7 +158,41 @@ def clip_hour(workspace: Workspace, videos: int, minutes: float) -> dict[str, An
 
 
 def _bytes(folder: Path) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()) if folder.is_dir() else 0
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def clip_hour_rows(figures: dict[str, Any]) -> list[str]:
+    """The table of ``docs/scale.md`` on a clip-hour, in Markdown."""
+    seconds, mib = figures["core_seconds_a_clip_hour"], figures["mib_a_clip_hour"]
+    rows = ["| stage | core-seconds a clip-hour | folder | MiB a clip-hour |", "| --- | --- | --- | --- |"]
+    for stages, folders in ROWS:
+        spent = f"{sum(seconds[name] for name in stages):,.1f}" if stages else ""
+        places, size = ", ".join(f"`{name}/`" for name in folders), sum(mib[name] for name in folders)
+        rows.append(f"| {', '.join(stages)} | {spent} | {places} | {size:,.1f} |")
+    rows.append(f"| all | {seconds['all']:,.1f} | | {mib['all']:,.1f} |")
+    wanted = f"{figures['videos']:,} videos of {figures['minutes']:g} minutes"
+    return rows + [f"| {wanted} | {figures['core_hours']:,.0f} core-hours | | {figures['tib']:,.1f} TiB |"]
+
+
+def empty_clip_rows(figures: dict[str, Any]) -> list[str]:
+    """The table of ``docs/scale.md`` on a build of empty clips, in Markdown."""
+    clips = figures["clips"]
+
+    def process(name: str) -> str:
+        spent = figures[f"{name}_cpu_seconds"]
+        return f"{spent:,.1f} s of CPU ({1000 * spent / clips:.1f} ms a task)"
+
+    machine = f"{figures['workers']} workers, {os.cpu_count()} cores, load {figures['load']:.1f} before"
+    title = f"{clips:,} empty clips, {machine}"
+    return [
+        f"| {title} | |",
+        "| --- | --- |",
+        f"| first build | {figures['seconds']:,.0f} s, {figures['tasks_a_second']:,.0f} tasks a second |",
+        f"| scheduler | {process('scheduler')}, {figures['scheduler_peak_mib']:,.0f} MiB at most |",
+        f"| build process | {process('build')}, {figures['build_peak_mib']:,.0f} MiB at most |",
+        f"| workers, together | {process('workers')} |",
+        f"| second build, nothing to do | {figures['second_build_seconds']:,.0f} s |",
+    ]
 
 
 def main(argv: list[str]) -> None:
@@ -155,11 +202,10 @@ def main(argv: list[str]) -> None:
     figures: dict[str, Any] = {}
     if chosen.workspace:
         figures |= clip_hour(Workspace(Path(chosen.workspace)), chosen.videos, chosen.minutes)
+        print("\n".join(clip_hour_rows(figures)), flush=True)
     if chosen.clips:
-        figures |= empty_clips(chosen.clips, chosen.workers)
-    for name, value in figures.items():
-        for row, number in value.items() if isinstance(value, dict) else [("", value)]:
-            print(f"{name:>26} {row:>12} {number:12,.2f}")
+        figures |= {"load": os.getloadavg()[0]} | empty_clips(chosen.clips, chosen.workers)
+        print("\n".join(empty_clip_rows(figures)))
     print(json.dumps(figures))
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -71,18 +71,23 @@ def open_client(workspace: Workspace, chosen: ClusterOptions) -> Iterator[Client
     import distributed
 
     logging.getLogger(distributed.__name__).setLevel(logging.CRITICAL)
+    from data_pipeline.crash_limit import limit_crashes
+
     if chosen.scheduler:
         with _running_cluster(chosen.scheduler) as client:
             _check_workers(client, workspace, chosen.scheduler)
+            limit_crashes(client)
             yield client
     elif chosen.slurm:
         with _slurm_jobs(chosen) as client:
             print("waiting for the first SLURM job (squeue --me shows them)", flush=True)
             client.wait_for_workers(1)
             _check_workers(client, workspace, "--slurm")
+            limit_crashes(client)
             yield client
     else:
         with _local_workers(chosen) as client:
+            limit_crashes(client)
             yield client
 
 
@@ -94,8 +99,6 @@ def _local_workers(chosen: ClusterOptions) -> Iterator[Client]:
     settings = {
         **_MEMORY,
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _ONE_THREAD.items()},
-        # Here a worker dies of its clip only, which is then tried again alone, see engine.py.
-        "distributed.scheduler.allowed-failures": 0,
     }
     # All listen on this machine only, since whoever reaches a scheduler can run code.
     # Workers' own pages would cost each a second.
@@ -184,28 +187,41 @@ def _check_job(script: str) -> None:
 
 
 def _check_workers(client: Client, workspace: Workspace, place: str) -> None:
-    """Raises `InputError` unless the workers have our versions and code and see the workspace's files."""
+    """Raises `InputError` unless scheduler and workers have our versions, and workers our code and our files.
+
+    Workers that join later are asked by their first task, see engine.py.
+    """
     versions = cast(Any, client.get_versions())
     ours = _versions(versions["client"])
-    for address, facts in versions["workers"].items():
+    others = {f"worker {address}": facts for address, facts in versions["workers"].items()}
+    for other, facts in {"the scheduler": versions["scheduler"], **others}.items():
         theirs = _versions(facts)
         for name in ours:
             if theirs.get(name) != ours[name]:
-                what = f"worker {address} has {name} {theirs.get(name)}, this process {ours[name]}"
+                what = f"{other} has {name} {theirs.get(name)}, this process {ours[name]}"
                 raise InputError(place, what, "start scheduler and workers in this environment")
-    for address, found in client.run(importlib.util.find_spec, "data_pipeline").items():
+    for other, found in _everywhere(client, importlib.util.find_spec, "data_pipeline").items():
         if found is None:
-            what = f"worker {address} cannot import data_pipeline"
-            remedy = "install the package there, or start the workers in its folder with PYTHONPATH=."
+            what = f"{other} cannot import data_pipeline"
+            remedy = "install the package there, or start scheduler and workers in its folder with PYTHONPATH=."
             raise InputError(place, what, remedy)
-    for address, digest in client.run(code_digest, "data_pipeline.engine").items():
+    for other, digest in _everywhere(client, code_digest, "data_pipeline.engine").items():
         if digest != code_digest("data_pipeline.engine"):
-            what = f"worker {address} runs other code of data_pipeline"
-            raise InputError(place, what, "start the workers again, with this code")
+            what = f"{other} runs other code of data_pipeline"
+            remedy = (
+                "start the workers again, with this code" if "worker" in other else "start it again, with this code"
+            )
+            raise InputError(place, what, remedy)
     for address, seen in client.run(_sight, workspace.manifest).items():
         if seen != _sight(workspace.manifest):
             what = f"worker {address} does not see this manifest.csv"
             raise InputError(workspace.manifest, what, "put the workspace on a file system that all workers share")
+
+
+def _everywhere(client: Client, function: Callable[[str], Any], name: str) -> dict[str, Any]:
+    """Who -> what ``function(name)`` gives there: on the scheduler, which reads the tasks it is sent, and workers."""
+    told = {"the scheduler": client.run_on_scheduler(function, name)}
+    return told | {f"worker {address}": value for address, value in client.run(function, name).items()}
 
 
 def _versions(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,6 @@ import logging
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,9 +92,13 @@ def download(link: str, path: Path, options: DownloadOptions, licence: str = "")
             info = _with_retries(link, path, options, licence)
         write_json(info_file(path), info)
         shutil.rmtree(partial_folder(path), ignore_errors=True)
-    if not info["creative_commons"]:
-        print(f"{link}: {_not_free(info)}", file=sys.stderr)
     return info
+
+
+def licence_remarks(link: str, path: Path) -> list[str]:
+    """A sentence where the video downloaded to `path` is not Creative Commons."""
+    info = read_json(info_file(path))
+    return [] if info["creative_commons"] else [f"{link}: {_not_free(info)}"]
 
 
 def info_file(path: Path) -> Path:

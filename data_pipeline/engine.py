@@ -6,10 +6,13 @@ Results lie on disk: a task returns an `Outcome`, and a clip that is cut short b
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import errno
 import itertools
+import math
 import os
+import socket
 import sys
 import time
 import traceback
@@ -21,7 +24,8 @@ from tqdm import tqdm
 
 from data_pipeline.failures import Outcome, read_failures
 from data_pipeline.manifest import ManifestRow
-from data_pipeline.stages import STAGES, freshness, run_stage
+from data_pipeline.same_code import CodeFacts, code_facts, complaint
+from data_pipeline.stages import STAGES, freshness, run_stage, stage_remarks
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 OUTSTANDING = 2048
 _SENT_TOGETHER = 256
 _REASON_LENGTH = 600
+# A failure is on disk this soon, though thousands may come in a minute.
+_ENTER_SECONDS = 5.0
 
 
 def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) -> Outcome:
@@ -41,17 +47,19 @@ def process_clip(workspace: Workspace, row: ManifestRow, stages: Mapping[str, An
       InputError: the disk is full, which is no fault of the clip.
     """
     seconds: dict[str, float] = {}
+    remarks: list[str] = []
     for name, options in stages.items():
         start = time.monotonic()
         try:
             if run_stage(workspace, row, name, options):
                 seconds[name] = time.monotonic() - start
+                remarks += stage_remarks(workspace, row, name)
         except Exception as error:
             if _tells_of_a_full_disk(error):
                 remedy = "make room, then run the same command again: it goes on where it stopped"
                 raise InputError(workspace.root, "the disk is full", remedy) from None
-            return Outcome(row.clip, seconds, name, _reason(row, error))
-    return Outcome(row.clip, seconds)
+            return Outcome(row.clip, seconds, name, _reason(row, error), remarks=tuple(remarks))
+    return Outcome(row.clip, seconds, remarks=tuple(remarks))
 
 
 def _tells_of_a_full_disk(error: BaseException | None) -> bool:
@@ -96,8 +104,12 @@ def process_clips(
     workspace: Workspace,
     rows: Sequence[ManifestRow],
     stages: Mapping[str, Any],
+    enter: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
 ) -> Processed:
     """Runs `stages` on all clips on the cluster of the client `connect()`, with a progress bar.
+
+    `enter` is given the outcomes in pieces: every few seconds, at the end, and before anything that stops the work, so
+    that it can keep them.
 
     A cluster is asked for at the first clip that has something to do. Clips that are set aside in an earlier stage
     are not tried: their outcome is that failure.
@@ -122,12 +134,33 @@ def process_clips(
                     outcomes[row.clip] = Outcome(row.clip, {})
                     bar.update()
 
-        for outcome in _outcomes(connect, workspace, stale_rows(), stages):
+        for outcome in _kept(_outcomes(connect, workspace, stale_rows(), stages), enter):
             outcomes[outcome.clip] = outcome
             bar.update()
             if outcome.reason:
                 bar.write(f"set aside: {outcome.reason}", file=sys.stderr)
+            for remark in outcome.remarks:
+                bar.write(f"note: {remark}", file=sys.stderr)
+    # What was up to date already is told too: a failure that was mended by hand is one no more.
+    enter(list(outcomes.values()))
     return Processed([outcomes[row.clip] for row in rows], other_code)
+
+
+def _kept(outcomes: Iterator[Outcome], enter: Callable[[Sequence[Outcome]], None]) -> Iterator[Outcome]:
+    """The outcomes as they come, each given to `enter` within `_ENTER_SECONDS` of another or before an error."""
+    waiting: list[Outcome] = []
+    entered = -math.inf
+    try:
+        for outcome in outcomes:
+            waiting.append(outcome)
+            if time.monotonic() - entered >= _ENTER_SECONDS and any(each.reason for each in waiting):
+                enter(waiting)
+                waiting, entered = [], time.monotonic()
+            yield outcome
+    except BaseException:
+        with contextlib.suppress(OSError):  # where the disk is full the error says so
+            enter(waiting)
+        raise
 
 
 def _outcomes(
@@ -166,16 +199,19 @@ def _run(
     rows = itertools.chain([first], rows)
     import distributed
 
+    from data_pipeline.crash_limit import PREFIX
+
     client = connect()
     completed = distributed.as_completed(loop=client.loop)
     waiting: dict[Any, ManifestRow] = {}
     # Tuples are tasks of one group, which the scheduler keeps back until a worker is free.
-    group = f"{'+'.join(stages)}-{uuid.uuid4().hex}"
+    group = f"{PREFIX}{'+'.join(stages)}-{uuid.uuid4().hex}"
+    given: dict[str, Any] = {"workspace": workspace, "stages": stages, "facts": code_facts()}
     while True:
         room = min(_SENT_TOGETHER, outstanding)
         while len(waiting) + room <= outstanding and (sent := list(itertools.islice(rows, room))):
             keys = [(group, row.clip) for row in sent]
-            futures = client.map(_task, sent, workspace=workspace, stages=stages, key=keys, pure=False)
+            futures = client.map(_task, sent, **given, key=keys, pure=False)
             waiting.update(zip(futures, sent, strict=True))
             completed.update(futures)
         if not waiting:
@@ -198,10 +234,22 @@ def _result(client: Client, future: Any) -> Outcome | None:
         what = "the connection to the Dask scheduler was lost"
         remedy = "run the same command again: it goes on where it stopped"
         raise InputError("--scheduler", what, remedy) from None
+    except ImportError as error:  # of the task itself: what a clip's stages raise is its outcome
+        what, remedy = f"a worker cannot import data_pipeline ({error})", "start the workers in this environment"
+        raise InputError("--scheduler", what, remedy) from None
 
 
-def _task(row: ManifestRow, workspace: Workspace, stages: Mapping[str, Any]) -> Outcome:
+def _task(row: ManifestRow, workspace: Workspace, stages: Mapping[str, Any], facts: CodeFacts) -> Outcome:
+    """`process_clip` on a worker.
+
+    Raises:
+      InputError: the worker, which may have joined a moment ago, is not of the build's code, versions and files.
+    """
     import cv2
+
+    wrong, _, remedy = complaint(facts, workspace.manifest).partition("; ")
+    if wrong:
+        raise InputError(f"worker process {os.getpid()} on {socket.gethostname()}", f"it {wrong}", remedy)
 
     # Workers are as many as cores, so each keeps to one thread.
     cv2.setNumThreads(1)

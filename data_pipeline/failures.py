@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tfrecords.workspace import Workspace, read_csv, write_csv
 
@@ -12,12 +13,18 @@ COLUMNS = ("clip", "stage", "reason", "command")
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of one clip: seconds spent in each stage that ran, and the stage and reason of a failure."""
+    """What became of one clip: seconds spent in each stage that ran, and the stage and reason of a failure.
+
+    `command` tries a clip that was set aside in an earlier build again; `remarks` are what a person should know of a
+    clip though it is no failure.
+    """
 
     clip: str
     seconds: Mapping[str, float]
     failed_stage: str = ""
     reason: str = ""
+    command: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def read_failures(workspace: Workspace) -> dict[str, Outcome]:
@@ -25,30 +32,38 @@ def read_failures(workspace: Workspace) -> dict[str, Outcome]:
     if not workspace.failures.exists():
         return {}
     rows = read_csv(workspace.failures, COLUMNS)
-    return {row["clip"]: Outcome(row["clip"], {}, row["stage"], row["reason"]) for row in rows}
+    return {row["clip"]: Outcome(row["clip"], {}, row["stage"], row["reason"], row["command"]) for row in rows}
 
 
 def update_failures(
-    workspace: Workspace, outcomes: Iterable[Outcome], stages: Collection[str], clips: Collection[str]
+    workspace: Workspace,
+    outcomes: Iterable[Outcome],
+    stages: Collection[str],
+    clips: Collection[str],
+    flags: Sequence[str] = (),
 ) -> None:
     """Enters the failures among `outcomes` and strikes out what `stages` have now passed.
 
     A failure in another stage stays; one of a clip that is not among the manifest's `clips` goes. Without failures
-    there is no file.
+    there is no file. `flags` are those that the build was started with, which trying again takes too.
     """
-    failures = {clip: failure for clip, failure in read_failures(workspace).items() if clip in clips}
+    known = read_failures(workspace)
+    failures = {clip: failure for clip, failure in known.items() if clip in clips}
     for outcome in outcomes:
-        known = failures.get(outcome.clip)
+        earlier = failures.get(outcome.clip)
         if outcome.reason:
-            failures[outcome.clip] = outcome
-        elif known is not None and known.failed_stage in stages:
+            command = outcome.command or retry_command(workspace, outcome.clip, flags)
+            failures[outcome.clip] = dataclasses.replace(outcome, command=command)
+        elif earlier is not None and earlier.failed_stage in stages:
             del failures[outcome.clip]
     if not failures:
         workspace.failures.unlink(missing_ok=True)
         return
-    rows = []
-    for clip, failure in failures.items():
-        command = f"python -m data_pipeline.build --workspace={workspace.root} --clips={clip}"
-        row = {"clip": clip, "stage": failure.failed_stage, "reason": failure.reason, "command": command}
-        rows.append(row)
-    write_csv(workspace.failures, COLUMNS, rows)
+    rows = [(failure.clip, failure.failed_stage, failure.reason, failure.command) for failure in failures.values()]
+    write_csv(workspace.failures, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+
+
+def retry_command(workspace: Workspace, clip: str, flags: Sequence[str]) -> str:
+    """A line for the shell that builds `clip` again with these flags."""
+    words = ["python", "-m", "data_pipeline.build", f"--workspace={workspace.root}", f"--clips={clip}", *flags]
+    return shlex.join(words)

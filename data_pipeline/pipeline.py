@@ -16,6 +16,7 @@ from data_pipeline.failures import Outcome, read_failures, update_failures
 from data_pipeline.manifest import ManifestRow, read_manifest
 from data_pipeline.partition import PartitionOptions, leave_out, partition_database, reached_path
 from data_pipeline.stages import STAGES
+from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.temporaries import sweep_temporaries
@@ -69,6 +70,7 @@ def build(
     sweep_temporaries([workspace.root, *(path for path in sorted(workspace.root.iterdir()) if path.is_dir())])
     where = cluster or ClusterOptions()
     where = dataclasses.replace(where, workers=min(where.workers, max(1, len(worked_on))))
+    flags = _flags(names, given, cluster or ClusterOptions())
     seconds: dict[str, float] = {}
     failed: dict[str, Outcome] = {}
     parts: dict[str, int] = {}
@@ -84,8 +86,8 @@ def build(
             elif block:
                 stages = {name: given.get(name, STAGES[name].options()) for name in block}
                 going_on = [row for row in worked_on if row.clip not in failed]
-                processed = process_clips(connect, workspace, going_on, stages)
-                update_failures(workspace, processed.outcomes, block, clips)
+                enter = functools.partial(update_failures, workspace, stages=block, clips=clips, flags=flags)
+                processed = process_clips(connect, workspace, going_on, stages, enter)
                 failed |= {outcome.clip: outcome for outcome in processed.outcomes if outcome.reason}
                 other_code |= processed.other_code
                 for name in block:
@@ -97,6 +99,12 @@ def build(
     known = set(labelled)
     awaiting = [entry for entry in entries if entry not in known]
     return BuildResult(seconds, labelled, awaiting, list(failed.values()), parts, other_code)
+
+
+def _flags(names: Sequence[str], given: dict[str, Any], cluster: ClusterOptions) -> list[str]:
+    """The flags of ``data_pipeline.build`` that make it do what this build does."""
+    span = [f"--from={names[0]}"] * (names[0] != ORDER[0]) + [f"--to={names[-1]}"] * (names[-1] != ORDER[-1])
+    return span + [word for chosen in (*given.values(), cluster) for word in options.to_flags(chosen)]
 
 
 def _stretches() -> tuple[tuple[str, ...], ...]:

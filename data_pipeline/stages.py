@@ -14,7 +14,7 @@ from data_pipeline.choose_face import FilterOptions, choose_faces
 from data_pipeline.code_digest import code_digest
 from data_pipeline.corrections import clip_corrections
 from data_pipeline.detect import DetectOptions, detect_faces
-from data_pipeline.download import DownloadOptions, download
+from data_pipeline.download import DownloadOptions, download, licence_remarks
 from data_pipeline.manifest import ManifestRow, source_file
 from data_pipeline.manifest_cells import is_link
 from data_pipeline.match import MatchOptions, match_labels
@@ -38,8 +38,9 @@ class Stage:
     """One step of the pipeline.
 
     `reads` names the fields of the manifest's row that the output depends on, `facts` are what it reads of files that
-    are about other clips too; `version` rises whenever the same inputs would give another output. A build warns where
-    `module`'s code has changed (`code_digest`) and the version has not.
+    are about other clips too, `remarks` what a person should be told once it has run; `version` rises whenever the same
+    inputs would give another output. A build warns where `module`'s code has changed (`code_digest`) and the version
+    has not.
     """
 
     module: str
@@ -50,11 +51,16 @@ class Stage:
     reads: tuple[str, ...] = ()
     version: int = 1
     facts: Callable[[Workspace, ManifestRow], object] | None = None
+    remarks: Callable[[Workspace, ManifestRow], list[str]] | None = None
 
 
 def _download(workspace: Workspace, row: ManifestRow, options: DownloadOptions) -> None:
     if is_link(row.source):
         download(row.source, source_file(workspace, row), options, row.licence)
+
+
+def _licence(workspace: Workspace, row: ManifestRow) -> list[str]:
+    return licence_remarks(row.source, source_file(workspace, row)) if is_link(row.source) else []
 
 
 def _probe(workspace: Workspace, row: ManifestRow, options: NoOptions) -> None:
@@ -143,7 +149,13 @@ _PEOPLE = ("subjects",)
 # Records wait for the partition only so that a build reports it before the last and longest-loading stage.
 STAGES: dict[str, Stage] = {
     "download": Stage(
-        "data_pipeline.download", DownloadOptions, _download, _nothing, _downloaded, reads=("source", "licence")
+        "data_pipeline.download",
+        DownloadOptions,
+        _download,
+        _nothing,
+        _downloaded,
+        reads=("source", "licence"),
+        remarks=_licence,
     ),
     "probe": Stage("data_pipeline.probe", NoOptions, _probe, _source, _probed),
     "transcode": Stage(
@@ -203,6 +215,12 @@ def run_stage(workspace: Workspace, row: ManifestRow, name: str, options: Any) -
     }
     write_json(path, provenance)
     return True
+
+
+def stage_remarks(workspace: Workspace, row: ManifestRow, name: str) -> list[str]:
+    """Sentences that a person should read of what a stage has just made of a clip."""
+    found = STAGES[name].remarks
+    return found(workspace, row) if found else []
 
 
 @dataclasses.dataclass(frozen=True)

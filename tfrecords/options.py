@@ -73,6 +73,25 @@ def from_flags(options_class: type[Options], flag_values: flags.FlagValues = fla
     return options_class(**values)
 
 
+def to_flags(chosen: Any) -> list[str]:
+    """The words of a command line that make `chosen`, a dataclass of options, of the defaults; not quoted for a shell.
+
+    The reverse of `from_flags`; what has its default is left out.
+    """
+    words = []
+    for field in dataclasses.fields(chosen):
+        value, name = getattr(chosen, field.name), flag_name(field)
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no{name}")
+        elif isinstance(value, tuple):
+            words.append(f"--{name}={flags.CsvListSerializer(',').serialize(list(value))}")
+        else:
+            words.append(f"--{name}={value}")
+    return words
+
+
 def set_defaults(values: Mapping[str, Any], flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Gives flags new defaults by name; a flag that the command line gives keeps what it says."""
     for name, value in values.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +86,8 @@ CASES: dict[str, FilterCase] = {
 }
 
 
-def write_filter_cases(workspace: Workspace, seeds: int) -> None:
-    """Writes each of `CASES` with `seeds` different pairs of subjects: videos, manifest, ``truth/CLIP.csv``.
+def write_filter_cases(workspace: Workspace, seeds: int, names: Collection[str] = tuple(CASES)) -> None:
+    """Writes the `CASES` of these names with `seeds` different pairs of subjects: videos, manifest, ``truth/CLIP.csv``.
 
     Person 1 of the truth is the subject, or persons 1 and 2 are, 1 at first further left. ``truth/CLIP-false.csv`` has
     the boxes (`FALSE_COLUMNS`) of the false detections that `CASES` asks for.
@@ -96,6 +96,8 @@ def write_filter_cases(workspace: Workspace, seeds: int) -> None:
     rows = []
     for seed in range(seeds):
         for name, case in CASES.items():
+            if name not in names:
+                continue
             clip = f"{name}-{seed}"
             write_case(workspace, clip, case, seed)
             wanted = (f"{clip}-a", f"{clip}-b")[: case.wanted]

@@ -1,7 +1,7 @@
 """The thesis's detector: deformable part models with Fourier transforms (FFLD2, Dubout and Fleuret), by cyffld2.
 
-The package builds with effort only (Cython 0.29, Eigen's and libxml2's headers, a patch for newer Eigen), so it is no
-requirement and used where it can be imported.
+The package builds with effort only (Cython 0.29, Eigen's and libxml2's headers, a patch for newer Eigen; see
+docs/ffld2.md), so it is no extra that pip could install, and used where it can be imported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def load_ffld2(min_score: float) -> Callable[[np.ndarray], list[Face]]:
     try:
         from cyffld2 import detect_frontal_faces
     except ImportError:
-        remedy = "install cyffld2 0.2.4 (from source, with Cython 0.29) or choose another detector"
+        remedy = "build cyffld2 0.2.4 as docs/ffld2.md says or choose another detector"
         raise InputError("--detector=ffld2", "the package cyffld2 cannot be imported", remedy) from None
     threshold = min_score / (1 - min(min_score, 1 - 1e-6))
 

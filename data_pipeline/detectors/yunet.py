@@ -1,4 +1,4 @@
-"""YuNet (Wu, Peng, Yu 2023) by OpenCV; its ONNX file is fetched by a person and passed as a path."""
+"""YuNet (Wu, Peng, Yu 2023) by OpenCV; its ONNX file is fetched with the weights and passed as a path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tfrecords.errors import InputError
 
 MIN_SCORE = 0.7
 _REMEDY = (
-    "fetch face_detection_yunet_2023mar.onnx from https://github.com/opencv/opencv_zoo and name it with --yunet_model"
+    "run python -m affwildnet.fetch_weights --weights=yunet and give "
+    "--yunet_model=weights/face_detection_yunet_2023mar.onnx"
 )
 
 

@@ -15,7 +15,7 @@ from data_pipeline.filters.kaze_histogram import kaze_histogram
 from data_pipeline.filters.kcf import kcf
 from data_pipeline.filters.rgb_histogram import rgb_histogram
 from data_pipeline.filters.tracks import tracks
-from data_pipeline.filters.two_people import two_people
+from data_pipeline.filters.two_people import two_people, two_people_literal
 
 Filter = Callable[[ClipFaces, int], list[list[Choice]]]
 FILTERS: dict[str, Filter] = {
@@ -25,6 +25,7 @@ FILTERS: dict[str, Filter] = {
     "rgb_histogram": rgb_histogram,
     "tracks": tracks,
     "two_people": two_people,
+    "two_people_literal": two_people_literal,
 }
 # Rules for clips with two subjects only.
-FOR_TWO = {"two_people"}
+FOR_TWO = {"two_people", "two_people_literal"}

@@ -23,7 +23,7 @@ from tfrecords.workspace import Workspace, read_csv, read_json
 
 # Why a frame with a face has no label.
 DROPPED = REASONS[1:]
-CLIP_COLUMNS = ("clip", "source", "frame_rate", "seconds", "container")
+CLIP_COLUMNS = ("clip", "source", "frame_rate", "seconds", "container", "format", "rate")
 ENTRY_COLUMNS = (
     *("entry", "clip", "subject", "gender", "age", "ethnicity", "partition", "valence_class"),
     *("frames", "with_face", "chosen", "labelled"),
@@ -36,7 +36,8 @@ class Database:
     """What is known of a database.
 
     Attributes:
-      clips: a row a clip of the manifest, `CLIP_COLUMNS`; NaN where it was not probed yet.
+      clips: a row a clip of the manifest, `CLIP_COLUMNS`; NaN where it was not probed yet. ``frame_rate``, ``seconds``
+        and ``container`` are its source's, ``format`` and ``rate`` (frames a second) its own, '' and NaN where unknown.
       entries: a row an entry, `ENTRY_COLUMNS`; ``frames`` are those of its clip at 30 FPS, ``with_face`` those with any
         detection, ``chosen`` those with a face of this person, ``labelled`` those with a label, the columns `DROPPED`
         those of ``chosen`` that ``labels/ENTRY.json`` says have none for this reason; NaN where unknown.
@@ -68,8 +69,9 @@ def collect(workspace: Workspace, rows: Sequence[ManifestRow], options: Partitio
     labels: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for row in rows:
         probed = _read_probe(workspace, row.clip)
-        clips.append({"clip": row.clip, "source": str(row.source)} | probed)
-        frames, with_face = _detected(workspace, row.clip)
+        frames, with_face, rate = _detected(workspace, row.clip)
+        form = workspace.clip(row.clip).suffix[1:].upper() if workspace.clip(row.clip).exists() else ""
+        clips.append({"clip": row.clip, "source": str(row.source)} | probed | {"format": form, "rate": rate})
         words = {name: people_words(getattr(row, name), len(row.subjects)) for name in ("gender", "age", "ethnicity")}
         for person, entry in enumerate(row.entries()):
             if workspace.labels(entry).exists():
@@ -114,11 +116,11 @@ def _dropped(workspace: Workspace, entry: str) -> dict[str, float]:
         return dict.fromkeys(DROPPED, np.nan)
 
 
-def _detected(workspace: Workspace, clip: str) -> tuple[float, float]:
-    """The clip's frames and those with a detection, NaN where it has no detections yet."""
+def _detected(workspace: Workspace, clip: str) -> tuple[float, float, float]:
+    """The clip's frames, those with a detection, and frames a second, NaN where it has no detections yet."""
     try:
         table = pq.read_table(workspace.detections(clip), columns=["frame"])
         facts = json.loads((table.schema.metadata or {})[b"affwildnet"])
-        return float(facts["frames"]), float(len(table["frame"].unique()))
+        return float(facts["frames"]), float(len(table["frame"].unique())), float(facts.get("frame_rate", np.nan))
     except (OSError, pa.ArrowInvalid, KeyError):
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan

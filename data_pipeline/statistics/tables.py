@@ -47,16 +47,22 @@ def genders(database: Database) -> pd.DataFrame:
 
 
 def attributes(database: Database) -> pd.DataFrame:
-    """Table 3.8: what the database is in a few lines; lengths are of clips at 30 FPS, in minutes."""
+    """Table 3.8: what the database is in a few lines.
+
+    Lengths are of clips, or of their sources where there are none yet, in minutes.
+    """
     entries, clips = database.entries, database.clips
-    frames = entries.drop_duplicates("clip")["frames"].dropna()
-    minutes = frames / 30 / 60 if len(frames) else clips["seconds"].dropna() / 60
+    frames = entries.drop_duplicates("clip").set_index("clip")["frames"]
+    minutes = (frames / clips.set_index("clip")["rate"] / 60).dropna()
+    minutes = minutes if len(minutes) else clips["seconds"].dropna() / 60
+    formats = sorted(set(clips["format"]) - {""})
+    rates = sorted(clips["rate"].dropna().astype(float).unique())
     lengths = f"{minutes.min():.2f}-{minutes.max():.2f} min" if len(minutes) else "not known yet"
     labelled = [len(own[0]) for own in database.labels.values()]
     told = [
-        ("format", "MP4"),
+        ("format", ", ".join(formats) or "not known yet"),
         ("length of videos", lengths),
-        ("frames per second", "30"),
+        ("frames per second", ", ".join(f"{rate:g}" for rate in rates) or "not known yet"),
         ("clips", f"{len(clips):,}"),
         ("entries (people in clips)", f"{len(entries):,}"),
         ("labelled entries", f"{len(labelled):,}"),

@@ -45,21 +45,22 @@ def short_clips(tmp_path: Path, short_video: Path) -> Callable[[Sequence[str]], 
 
 @pytest.fixture
 def start_build() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``start_build(workspace, *flags, faults=False)`` starts a build in a process group of its own.
+    """``start_build(workspace, *flags, faults=False, folder=ROOT)`` starts a build in a process group of its own.
 
-    With `faults` its workers load ``staged_faults.py``. What is left of the group is killed after the test.
+    `folder` is its working directory. With `faults` its workers load ``staged_faults.py``. What is left of the group is
+    killed after the test.
     """
     started = []
 
-    def start(workspace: Workspace, *flags: str, faults: bool = False) -> subprocess.Popen[str]:
-        environment = dict(os.environ)
+    def start(workspace: Workspace, *flags: str, faults: bool = False, folder: Path = ROOT) -> subprocess.Popen[str]:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if faults:
             preloaded = [str(Path(__file__).parent / "staged_faults.py")]
             environment["DASK_DISTRIBUTED__WORKER__PRELOAD"] = repr(preloaded)
         command = [sys.executable, "-m", "data_pipeline.build", f"--workspace={workspace.root}", *flags]
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,7 +16,14 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from data_pipeline.download import DownloadOptions, download, downloaded_files, is_creative_commons, partial_folder
+from data_pipeline.download import (
+    DownloadOptions,
+    download,
+    downloaded_files,
+    is_creative_commons,
+    licence_remarks,
+    partial_folder,
+)
 from data_pipeline.manifest import read_manifest, source_file
 from data_pipeline.pipeline import BuildOptions, build
 from data_pipeline.probe import probe
@@ -95,14 +102,14 @@ def server(videos, monkeypatch):
     thread.join()
 
 
-def test_file_arrives_as_it_was_served_with_its_facts(tmp_path, server, videos, capsys):
+def test_file_arrives_as_it_was_served_with_its_facts(tmp_path, server, videos):
     path = tmp_path / "sources" / "a.mkv"
     info = download(f"{server.url}/whole/0/a.mkv", path, QUICK)
     assert path.read_bytes() == (videos / "a.mkv").read_bytes()
     assert json.loads((tmp_path / "sources" / "a.info.json").read_text()) == info
     assert info["link"].endswith("/whole/0/a.mkv") and info["title"] == "a" and info["bytes"] == path.stat().st_size
     assert info["licence"] == "" and info["creative_commons"] is False
-    assert "its licence is not Creative Commons (none is named)" in capsys.readouterr().err
+    assert licence_remarks("L", path) == ["L: its licence is not Creative Commons (none is named)"]
     assert downloaded_files(path) == [tmp_path / "sources" / "a.info.json", path]
     assert sorted(file.name for file in path.parent.iterdir()) == ["a.info.json", "a.mkv"]
 
@@ -248,13 +255,15 @@ def test_stage_fetches_links_once_for_all_parts_and_leaves_files_alone(tmp_path,
     assert probe(workspace.clip("x-1")).frames == 24 and len(server.asked) == asked
 
 
-def test_build_sets_a_video_that_is_gone_aside_and_goes_on(tmp_path, server):
+def test_build_sets_a_video_that_is_gone_aside_goes_on_and_tells_of_licences(tmp_path, server, capfd):
     links = [f"{server.url}/whole/0/{name}" for name in ("missing.mkv", "a.mkv")]
     workspace, _ = _workspace(tmp_path, f"gone,{links[0]},,,", f"there,{links[1]},,,")
     result = build(workspace, BuildOptions(), ("download", "probe"), {"download": QUICK})
     assert [(failure.clip, failure.failed_stage) for failure in result.failed] == [("gone", "download")]
     assert "HTTP Error 404" in read_csv(workspace.failures)[0]["reason"]
     assert workspace.probe("there").exists() and not workspace.probe("gone").exists()
+    # By the build itself, once, wherever the worker may be.
+    assert capfd.readouterr().err.count(f"note: {links[1]}: its licence is not Creative Commons (none is named)") == 1
 
 
 def test_rate_limit_holds(tmp_path, server, videos):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import distributed
 import psutil
 import pytest
 from processes import ROOT, tree, wait_for
@@ -42,7 +43,8 @@ def test_crash_or_too_much_memory_is_tried_again_once_and_costs_its_clip_only(sh
     for clip, failure in failures.items():
         assert failure["stage"] == "probe"
         assert "short.mp4: the worker process died of it twice" in failure["reason"] and failure["reason"] in told
-        assert failure["command"].endswith(f"--workspace={workspace.root} --clips={clip}")
+        wanted = f"--workspace={workspace.root} --clips={clip} --to=probe --worker_memory=500MB"
+        assert failure["command"].endswith(wanted)
         assert len(_attempts(workspace, clip)) == len(set(_attempts(workspace, clip))) == 2
     assert "Traceback" not in told
 
@@ -128,12 +130,22 @@ def dask_process(tmp_path):
         process.wait()
 
 
-def _start_scheduler(dask_process, folder):
-    dask_process(
-        "dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={folder}/s.json"
-    )
-    wait_for((folder / "s.json").exists)
-    return read_json(folder / "s.json")["address"]
+def _start_scheduler(dask_process, told, folder=ROOT):
+    flags = ["--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={told}/s.json"]
+    dask_process("dask_scheduler", *flags, folder=folder)
+    wait_for((told / "s.json").exists)
+    return read_json(told / "s.json")["address"]
+
+
+@pytest.fixture
+def other_code(tmp_path):
+    """A folder with our packages, a line of which differs."""
+    folder = tmp_path / "other"
+    for package in ("data_pipeline", "tfrecords"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with open(folder / "data_pipeline" / "engine.py", "a") as stream:
+        stream.write("\nCHANGED = True\n")
+    return folder
 
 
 def test_running_cluster_of_separate_processes_finishes_though_one_worker_is_lost(
@@ -156,6 +168,39 @@ def test_running_cluster_of_separate_processes_finishes_though_one_worker_is_los
     assert left.poll() is None
 
 
+def test_crash_on_a_running_cluster_is_tried_again_once_and_costs_its_clip_only(
+    short_clips, start_build, dask_process, tmp_path
+):
+    workspace = short_clips([*NAMES[:2], "dies", *NAMES[2:]])
+    address = _start_scheduler(dask_process, tmp_path)
+    dask_process("dask_worker", address, "--nthreads=1", "--nworkers=2", "--host=127.0.0.1", faults=True)
+    build = start_build(workspace, "--to=probe", f"--scheduler={address}")
+    _, told = build.communicate(timeout=120)
+    assert build.returncode == 1 and "Traceback" not in told, told
+    assert _probed(workspace) == NAMES
+    (failure,) = read_csv(workspace.failures)
+    assert failure["clip"] == "dies" and "the worker process died of it twice" in failure["reason"]
+    assert len(_attempts(workspace, "dies")) == len(set(_attempts(workspace, "dies"))) == 2
+    # It is other people's scheduler: its own setting is as it was.
+    with distributed.Client(address, set_as_default=False) as client:
+        assert client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures) == 3
+
+
+@pytest.mark.slow
+def test_worker_with_other_code_that_joins_late_stops_the_build_with_a_sentence(
+    short_clips, start_build, dask_process, other_code, tmp_path
+):
+    workspace = short_clips(["waits", *(f"slow-{number}" for number in range(20))])
+    address = _start_scheduler(dask_process, tmp_path)
+    dask_process("dask_worker", address, "--nthreads=1", "--host=127.0.0.1", faults=True)
+    build = start_build(workspace, "--to=probe", f"--scheduler={address}")
+    wait_for(lambda: _attempts(workspace, "waits"))
+    dask_process("dask_worker", address, "--nthreads=1", "--host=127.0.0.1", folder=other_code)
+    _, told = build.communicate(timeout=60)
+    assert build.returncode == 1 and "runs other code of data_pipeline; start the workers again" in told, told
+    assert "error: worker process" in told and "Traceback" not in told and _probed(workspace) == []
+
+
 @pytest.mark.slow
 def test_cluster_that_does_not_answer_is_named(short_clips, start_build):
     with socket.socket() as unused:
@@ -169,14 +214,19 @@ def test_cluster_that_does_not_answer_is_named(short_clips, start_build):
 
 
 @pytest.mark.slow
-def test_worker_with_other_code_is_refused(short_clips, start_build, dask_process, tmp_path):
-    other = tmp_path / "other"
-    for package in ("data_pipeline", "tfrecords"):
-        shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with open(other / "data_pipeline" / "engine.py", "a") as stream:
-        stream.write("\nCHANGED = True\n")
+def test_scheduler_with_other_code_is_refused(short_clips, start_build, dask_process, other_code, tmp_path):
+    address = _start_scheduler(dask_process, tmp_path, folder=other_code)
+    dask_process("dask_worker", address, "--nthreads=1", "--host=127.0.0.1")
+    build = start_build(short_clips(NAMES), "--to=probe", f"--scheduler={address}")
+    _, told = build.communicate(timeout=60)
+    assert build.returncode == 1 and f"error: {address}: the scheduler runs other code of" in told, told
+    assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_worker_with_other_code_is_refused(short_clips, start_build, dask_process, other_code, tmp_path):
     address = _start_scheduler(dask_process, tmp_path)
-    dask_process("dask_worker", address, "--nthreads=1", "--host=127.0.0.1", folder=other)
+    dask_process("dask_worker", address, "--nthreads=1", "--host=127.0.0.1", folder=other_code)
     build = start_build(short_clips(NAMES), "--to=probe", f"--scheduler={address}")
     _, told = build.communicate(timeout=60)
     assert build.returncode == 1 and "runs other code of data_pipeline; start the workers again" in told, told

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.filters import right_faces
+from benchmarks.filters import Judged, compare_default, judge, prepare_cases, right_faces
 from data_pipeline.decode import clip_frames
 from data_pipeline.demo_faces.cases import CASES, FALSE_COLUMNS, FRAMES, write_case
+from data_pipeline.filters import FILTERS
+from data_pipeline.manifest import read_manifest
 from tfrecords.workspace import Workspace, read_csv, write_csv
 
 
@@ -52,3 +54,21 @@ def test_right_face_is_the_detection_that_overlaps_the_drawn_one_most(tmp_path, 
     clip = clip_faces([[np.zeros((2, 2, 3), np.uint8)] * len(found) for found in boxes], boxes)
     assert right_faces(workspace, "clip", clip, 2).tolist() == [[2, 0], [-1, -1]]
     assert right_faces(workspace, "clip", clip, 1).tolist() == [[2], [-1]]
+
+
+@pytest.mark.slow
+def test_default_filter_is_at_least_as_good_as_every_other_on_drawn_cases(tmp_path):
+    workspace = Workspace(tmp_path)
+    prepare_cases(workspace, 1, ("false_beside", "two_gaps"))
+    seconds: dict[str, float] = {}
+    judged = [Judged(row.notes, judge(workspace, row, seconds)) for row in read_manifest(workspace)]
+    met = compare_default(judged)
+    assert set(met) == set(FILTERS) - {"tracks"} and all(met.values())
+    right, of = np.sum([clip.counts["tracks"] for clip in judged], axis=0)
+    assert of >= 340 and right / of > 0.95
+
+
+def test_default_is_compared_on_the_clips_that_a_filter_is_for():
+    one = Judged("one", {"tracks": (50, 100), "kcf": (40, 100)})
+    two = Judged("two", {"tracks": (90, 100), "kcf": (99, 100), "two_people": (91, 100)})
+    assert compare_default([one, two]) == {"kcf": True, "two_people": False}

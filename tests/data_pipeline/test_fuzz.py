@@ -1,5 +1,6 @@
 """Builds of mutated input: none crashes, none writes outside the workspace, and every refusal is a sentence."""
 
+import contextlib
 import csv
 import os
 import random
@@ -8,9 +9,11 @@ import subprocess
 
 import pytest
 
+from data_pipeline.cluster import ClusterOptions, open_client
 from data_pipeline.demo_faces.database import DemoFacesOptions, write_demo_database
+from data_pipeline.download import DownloadOptions
 from data_pipeline.manifest import read_manifest, source_file
-from data_pipeline.pipeline import BuildOptions, build
+from data_pipeline.pipeline import ORDER, BuildOptions, build
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv
 
@@ -119,13 +122,32 @@ def _files(folder, besides):
     return sorted(str(path) for path in folder.rglob("*") if besides not in path.parents)
 
 
+def _is_accepted(folder, source):
+    """Whether a manifest may name `source`."""
+    folder.mkdir(exist_ok=True)
+    with open(folder / "manifest.csv", "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("clip", "source"), ("a", source)])
+    with contextlib.suppress(InputError):
+        return len(read_manifest(Workspace(folder))) == 1
+    return False
+
+
 def _is_a_sentence(text):
     return text.endswith(".") and "; " in text and "\n" not in text and len(text) < 700
 
 
-@pytest.mark.parametrize("cases", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def _names_faults(text):
+    """Whether it is a sentence, or several faults of a table, a line each with its remedy."""
+    first, *faults = text.split("\n")
+    return _is_a_sentence(text) if not faults else first.endswith(":") and all("; " in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("cases", "last"),
+    [(12, "match"), pytest.param(200, "convert", marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+)
 def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sentence(
-    tmp_path, drawn, start_build, cases
+    tmp_path, drawn, start_build, cases, last
 ):
     draw = random.Random(cases)
     workspace = Workspace(tmp_path / "around" / "workspace")
@@ -135,6 +157,8 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
         name: (drawn.annotations / "demo" / good.clip / name).read_bytes() for name in ("valence.txt", "arousal.txt")
     }
     workspace.sources.mkdir(parents=True)
+    # What is refused with the manifest as a whole the next test looks at.
+    accepted = [source for source in NASTY if _is_accepted(tmp_path / "accepted", source)]
     rows = [("whole", "sources/whole.mp4")]
     (workspace.sources / "whole.mp4").write_bytes(video)
     for case in range(cases):
@@ -144,7 +168,7 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
             source = f"sources/{name}.mp4"
             (workspace.sources / f"{name}.mp4").write_bytes(_mutated_video(draw, video))
         elif kind == 1:
-            source = draw.choice(NASTY)
+            source = draw.choice(accepted)
         rows.append((name, source))
     for name, _ in rows:
         folder = workspace.annotations / "anna" / name
@@ -152,18 +176,22 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
         mutated = draw.choice(list(traces)) if name.startswith("case") and int(name[4:]) % 3 == 2 else ""
         for file, whole in traces.items():
             (folder / file).write_bytes(_garbage_annotation(draw, whole) if file == mutated else whole)
-    # A NUL or a line break ends the manifest as a whole, which the next test looks at.
-    rows = [(name, source.replace("\0", "0").replace("\n", "n")) for name, source in rows]
     with open(workspace.manifest, "w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([("clip", "source"), *rows])
+        people = [(*row, f"s{number}") for number, row in enumerate(rows)]
+        csv.writer(stream).writerows([("clip", "source", "subjects"), *people])
+    # What is written by a relative name is seen: the build's folder is watched too.
+    folder = tmp_path / "around" / "here"
+    folder.mkdir()
     before = _files(tmp_path, workspace.root)
 
-    process = start_build(workspace, "--to=match", "--workers=2", "--worker_memory=2GiB")
+    flags = [f"--to={last}", "--workers=2", "--worker_memory=2GiB", "--download_retries=0"]
+    process = start_build(workspace, *flags, folder=folder)
     _, told = process.communicate(timeout=1500)
     if "Traceback" in told:
         pytest.fail(told[told.index("Traceback") :][:4000])
     assert process.returncode == 1, told
     assert _files(tmp_path, workspace.root) == before
+    assert workspace.failures.exists(), told
     failures = {row["clip"]: row for row in read_csv(workspace.failures)}
     assert [row["reason"] for row in failures.values() if not _is_a_sentence(row["reason"])] == []
     for name, _ in rows:
@@ -172,26 +200,40 @@ def test_mutated_videos_and_annotations_are_each_built_or_set_aside_with_a_sente
     # A crash of the decoder would be survived, but there is none.
     assert not [row for row in failures.values() if "died" in row["reason"]]
     made = {path.relative_to(workspace.root).parts[0] for path in workspace.root.rglob("*") if path.is_file()}
-    assert made <= {"manifest.csv", "failures.csv", "build.json", "sources", "annotations", "clips", "detections"} | {
-        "crops",
-        "faces",
-        "labels",
-        "provenance",
-    }
+    expected = {"manifest.csv", "failures.csv", "build.json", "sources", "annotations", "clips", "detections", "crops"}
+    expected |= {"faces", "labels", "provenance"}
+    if last == "convert":
+        expected |= {"partition.csv", "partition.json", "records"}
+        for name, _ in rows:
+            assert (name in failures) != workspace.record(name).exists(), name
+    assert made <= expected
 
 
-@pytest.mark.parametrize("cases", [8, pytest.param(100, marks=pytest.mark.slow)])
-def test_mutated_manifests_are_read_or_refused_with_a_sentence_before_anything_is_written(
-    tmp_path, drawn, cases, monkeypatch
-):
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """Options of a running cluster of one worker; it and the test work in a folder that is watched."""
     monkeypatch.chdir(tmp_path)
+    with open_client(Workspace(tmp_path), ClusterOptions(workers=1)) as client:
+        yield ClusterOptions(scheduler=client.scheduler.address)
+
+
+@pytest.mark.parametrize(
+    ("cases", "last"),
+    [(8, "probe"), pytest.param(100, "convert", marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
+)
+def test_mutated_manifests_are_refused_with_a_sentence_before_anything_is_written_or_built_in_the_workspace(
+    tmp_path, drawn, cluster, cases, last
+):
     draw = random.Random(cases)
-    refused = 0
+    (good,) = read_manifest(drawn)
+    names = ORDER[: ORDER.index(last) + 1]
+    refused, made = 0, 0
     for case in range(cases):
         workspace = Workspace(tmp_path / f"case{case}")
         shutil.copytree(drawn.root / "sources", workspace.sources)
-        row = {"clip": "a", "source": "sources/missing.mp4", "subjects": "s1"}
-        row[draw.choice(["clip", "clip", "source", "subjects"])] = draw.choice(NASTY)
+        row = {"clip": "a", "source": str(good.source), "subjects": "s1", "notes": ""}
+        column = "notes" if case % 4 == 0 else draw.choice(["clip", "clip", "source", "subjects"])
+        row[column] = draw.choice(NASTY)
         with open(workspace.manifest, "w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, row)
             writer.writeheader()
@@ -206,11 +248,31 @@ def test_mutated_manifests_are_read_or_refused_with_a_sentence_before_anything_i
             read_manifest(workspace)
         except InputError as error:
             refused += 1
-            assert _is_a_sentence(str(error)) and str(workspace.manifest) in str(error)
+            assert _names_faults(str(error)) and str(workspace.manifest) in str(error)
             with pytest.raises(InputError):
                 build(workspace, BuildOptions(str(workspace.root)), ["probe"])
-        assert _files(tmp_path, tmp_path / "none") == before
-    assert refused > cases / 4
+            assert _files(tmp_path, tmp_path / "none") == before
+            continue
+        outside = _files(tmp_path, workspace.root)
+        made += _is_built(workspace, drawn.annotations / "demo" / good.clip, names, cluster)
+        assert _files(tmp_path, workspace.root) == outside
+    assert refused > cases / 4 and made > cases / 20
+
+
+def _is_built(workspace, annotation, names, cluster):
+    """Builds what a mutated manifest says; whether a clip came of it. Otherwise a sentence says why not."""
+    for row in read_manifest(workspace):
+        shutil.copytree(annotation, workspace.annotations / "anna" / row.entries()[0])
+    given = {"download": DownloadOptions(retries=0)}
+    try:
+        result = build(workspace, BuildOptions(str(workspace.root)), names, given, cluster)
+    except InputError as error:
+        assert _is_a_sentence(str(error))
+        return False
+    assert [failure.reason for failure in result.failed if not _is_a_sentence(failure.reason)] == []
+    if "convert" in names:
+        assert all(workspace.record(entry).exists() for entry in result.labelled)
+    return not result.failed
 
 
 @pytest.fixture

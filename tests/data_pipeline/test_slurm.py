@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from processes import ROOT, wait_for
 
+from tfrecords.workspace import read_csv
+
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is missing: pip install 'affwildnet[slurm]'")
 
 TOOL = ROOT / "tools" / "one_machine_slurm.sh"
@@ -47,11 +49,11 @@ def _jobs():
     return dict(line.split() for line in listed.stdout.splitlines())
 
 
-def test_work_of_a_cancelled_job_moves_to_another_and_none_is_left_queued(
+def test_work_of_a_cancelled_job_moves_to_another_a_crash_costs_its_clip_and_no_job_is_left_queued(
     short_clips, start_build, slurm, tmp_path, monkeypatch
 ):
     names = [f"slow-{number}" for number in range(16)]
-    workspace = short_clips(names)
+    workspace = short_clips([*names, "dies"])
     monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", repr([str(Path(__file__).parent / "staged_faults.py")]))
     refused = start_build(workspace, "--to=probe", "--slurm", "--slurm_queue=none", "--slurm_interface=lo")
     _, told = refused.communicate(timeout=60)
@@ -64,7 +66,9 @@ def test_work_of_a_cancelled_job_moves_to_another_and_none_is_left_queued(
     first = next(job for job, state in _jobs().items() if state == "RUNNING")
     subprocess.run(["scancel", first], check=True)
     _, told = build.communicate(timeout=120)
-    assert build.returncode == 0, told
+    assert build.returncode == 1, told
     assert sorted(path.stem for path in (workspace.root / "clips").glob("[!.]*.json")) == sorted(names)
-    assert not workspace.failures.exists()
+    (failure,) = read_csv(workspace.failures)
+    assert failure["clip"] == "dies" and "the worker process died of it twice" in failure["reason"]
+    assert len(list(attempts.glob("dies.*"))) == 2
     wait_for(lambda: not {"RUNNING", "PENDING"} & set(_jobs().values()))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from tfrecords.options import define_flags, from_flags, option
+from tfrecords.options import define_flags, from_flags, option, to_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,23 @@ def test_without_flags_the_dataclass_has_its_defaults():
 def test_every_type_of_field_is_read_from_its_flag():
     given = ["--count=-4", "--rate=1e-3", "--name=a b", "--noquick", "--kind=b", "--parts=p,q", "--limit=7", "--from=x"]
     assert _parse(*given) == Example(-4, 1e-3, "a b", False, "b", ("p", "q"), 7, "x")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Example(),
+        Example(-4, 1e-3, "a 'b' $(c)", False, "b", ("p", "q"), 7, "x"),
+        Example(parts=()),
+        Example(parts=("a,b", 'say "c"', "d e")),
+    ],
+)
+def test_flags_made_of_options_parse_back_to_them(chosen):
+    assert _parse(*to_flags(chosen)) == chosen
+
+
+def test_flags_made_of_options_leave_out_defaults():
+    assert to_flags(Example()) == [] and to_flags(Example(quick=False, from_stage="x")) == ["--noquick", "--from=x"]
 
 
 def test_empty_list_flag_is_an_empty_tuple():

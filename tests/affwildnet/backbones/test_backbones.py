@@ -109,7 +109,7 @@ def test_frozen_backbone_runs_batch_norm_in_inference_mode(name: str, built: dic
 
 
 def test_published_weights_are_of_backbones_that_exist() -> None:
-    assert {entry.weights for entry in BACKBONES.values()} - {""} == set(PRETRAINED_FILES)
+    assert {entry.weights for entry in BACKBONES.values()} - {""} == set(PRETRAINED_FILES) - {"yunet"}
 
 
 def test_registry_builds_nothing_and_does_not_import_keras_vggface() -> None:

@@ -64,7 +64,7 @@ def test_yunet_without_its_file_says_where_to_get_it(tmp_path, content):
     path = tmp_path / "yunet.onnx"
     if content:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"yunet\.onnx: .*fetch face_detection_yunet.*--yunet_model"):
+    with pytest.raises(InputError, match=r"yunet\.onnx: .*fetch_weights --weights=yunet .*--yunet_model"):
         load_detector("yunet", yunet_model=str(path))
     with pytest.raises(InputError, match="--yunet_model: YuNet's ONNX file is missing"):
         load_detector("yunet")
@@ -87,7 +87,7 @@ def test_yunet_s_rows_become_faces_with_the_eyes_first(tmp_path, monkeypatch):
 
 def test_ffld2_without_its_package_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cyffld2", None)
-    with pytest.raises(InputError, match=r"--detector=ffld2: the package cyffld2 cannot be imported; install cyffld2"):
+    with pytest.raises(InputError, match=r"--detector=ffld2: the package cyffld2 cannot be imported; build cyffld2"):
         load_detector("ffld2")
 
 

@@ -97,7 +97,8 @@ def test_every_filter_chooses_for_each_person_one_face_or_none_of_every_frame_an
     name, people, clip_faces
 ):
     rng = np.random.default_rng(0)
-    frames = [[rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) for _ in range(rng.integers(1, 4))] for _ in range(20)]
+    counts = [2, *rng.integers(1, 4, 19)]
+    frames = [[rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) for _ in range(count)] for count in counts]
     pictures = rng.integers(0, 256, (20, 60, 300, 3), dtype=np.uint8)
     clip = clip_faces(frames, pictures=pictures)
     choices = FILTERS[name](clip, people)
@@ -108,7 +109,7 @@ def test_every_filter_chooses_for_each_person_one_face_or_none_of_every_frame_an
     assert repr(FILTERS[name](clip, people)) == repr(choices)
 
 
-@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"tracks"}))
+@pytest.mark.parametrize("name", sorted(set(FILTERS) - {"tracks", "two_people_literal"}))
 def test_two_people_are_followed_from_the_first_frame_that_shows_two_the_further_left_first(name, clip_faces):
     crop = _patch(SKIN)
     boxes = [[(0, 0, 50, 50)], [(100, 0, 50, 50), (0, 0, 50, 50), (30, 0, 50, 50)]]

@@ -4,7 +4,8 @@ import pytest
 
 from data_pipeline.filters.kaze import cosine_distance, kaze_vector
 from data_pipeline.filters.kaze_histogram import kaze_histogram
-from data_pipeline.filters.two_people import two_people
+from data_pipeline.filters.two_people import two_people, two_people_literal
+from tfrecords.errors import InputError
 
 
 def _texture(seed, size=48):
@@ -137,3 +138,53 @@ def test_of_several_the_nearest_is_person_1_the_next_person_2_and_the_rest_dropp
 def test_rule_for_two_refuses_one_person(clip_faces):
     with pytest.raises(ValueError, match="two people, not 1"):
         two_people(clip_faces([[FLAT]]), 1)
+
+
+def _restated(frames):
+    """SPEC.md's rule for two people, of crops that are their KAZE numbers (None: no key points): person 1's, 2's face.
+
+    A reference that has had no key points yet is at distance 0 of everything, where SPEC.md says nothing.
+    """
+    reference = None
+    chosen = []
+    for number, crops in enumerate(frames):
+        one, two = -1, -1
+        distances = [0 if None in (crop, reference) else abs(crop - reference) for crop in crops]
+        if number == 0:
+            one, two = 0, 1
+        elif len(crops) == 1:
+            if crops[0] is None or distances[0] < 0.5:
+                one = 0
+            else:
+                two = 0
+        else:
+            order = sorted((distance, face) for face, distance in enumerate(distances) if crops[face] is not None)
+            one = order[0][1] if order else -1
+            two = order[1][1] if len(order) > 1 else -1
+        if one >= 0 and crops[one] is not None:
+            reference = crops[one]
+        chosen.append([one, two])
+    return chosen
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_literal_rule_for_two_people_is_spec_md_s_restated(staged, seed):
+    rng = np.random.default_rng(seed)
+
+    def crop():
+        return None if rng.random() < 0.15 else float(rng.uniform(-1, 1))
+
+    frames = [[crop() for _ in range(2 if number == 0 else rng.integers(1, 5))] for number in range(40)]
+    found = staged(two_people_literal, [[(value, "a") for value in crops] for crops in frames], 2)
+    assert found == _restated(frames)
+
+
+def test_literal_rule_takes_the_first_by_name_for_person_1_wherever_it_is(clip_faces):
+    crop, boxes = FLAT, [[(100, 0, 50, 50), (0, 0, 50, 50)]]
+    assert [face for face, _ in two_people_literal(clip_faces([[crop, crop]], boxes), 2)[0]] == [0, 1]
+    assert [face for face, _ in two_people(clip_faces([[crop, crop]], boxes), 2)[0]] == [1, 0]
+
+
+def test_literal_rule_refuses_a_clip_whose_first_frame_shows_one(clip_faces):
+    with pytest.raises(InputError, match="frame 1, the first with a face, shows one only; trim the clip"):
+        two_people_literal(clip_faces([[FLAT], [FLAT, FLAT]]), 2)

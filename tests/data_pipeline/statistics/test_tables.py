@@ -28,12 +28,12 @@ def database():
     ]
     # c and d are cut from one source; f was not probed.
     clips = [
-        ("a", "1.mp4", 29.97, 60.0, "mp4"),
-        ("b", "2.mp4", 25.0, 30.0, "mp4"),
-        ("c", "3.mp4", 25.0, 6.0, "mp4"),
-        ("d", "3.mp4", 25.0, 10.0, "mp4"),
-        ("e", "5.mp4", 30.0, 20.0, "mp4"),
-        ("f", "6.mp4", np.nan, np.nan, ""),
+        ("a", "1.mp4", 29.97, 60.0, "mp4", "MP4", 30.0),
+        ("b", "2.mp4", 25.0, 30.0, "mp4", "MP4", 30.0),
+        ("c", "3.mp4", 25.0, 6.0, "mp4", "MP4", 30.0),
+        ("d", "3.mp4", 25.0, 10.0, "mp4", "MP4", 30.0),
+        ("e", "5.mp4", 30.0, 20.0, "mp4", "MP4", 30.0),
+        ("f", "6.mp4", np.nan, np.nan, "", "", np.nan),
     ]
     labels = {
         entry["entry"]: (np.arange(1, entry["labelled"] + 1), np.zeros((int(entry["labelled"]), 2)))
@@ -84,6 +84,16 @@ def test_attributes_count_clips_entries_people_and_frames(database):
         "subjects": "6",
         "synthetic": "no",
     }
+
+
+def test_attributes_tell_the_data_s_own_format_and_frame_rate(database):
+    database.clips["format"], database.clips["rate"] = "MKV", 25.0
+    told = dict(_rows(tables.attributes(database)))
+    assert (told["format"], told["frames per second"], told["length of videos"]) == ("MKV", "25", "0.12-1.20 min")
+    database.clips["format"], database.clips["rate"] = "", np.nan
+    told = dict(_rows(tables.attributes(database)))
+    assert told["format"] == told["frames per second"] == "not known yet"
+    assert told["length of videos"] == "0.10-1.00 min"  # of the sources
 
 
 def test_demographics_count_a_person_once_a_part(database):
