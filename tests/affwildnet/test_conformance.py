@@ -25,8 +25,9 @@ from affwildnet.cells import CELLS
 from affwildnet.composites import COMPOSITES
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
+from affwildnet.optimizer import make_optimizer
 from affwildnet.serving import ServedModel
-from affwildnet.train_step import make_optimizer, make_train_step
+from affwildnet.train_step import StepOptions, make_train_step
 
 SPEC = InputSpec()
 SMALL = ModelOptions(units=8, attention_length=3)
@@ -107,10 +108,10 @@ def _train(entry: str, model: tf.keras.Model) -> float:
         "weights": tf.ones([2, 3]),
     }
     variables = trained_variables(model, CASES["2"])
-    step = make_train_step(model, variables, make_optimizer(1e-3, variables), "mse", CASES["2"])
+    step = make_train_step(model, variables, make_optimizer(1e-3, variables), CASES["2"], StepOptions("mse"))
     tf.config.run_functions_eagerly(True)
     try:
-        return float(step(batch)["total"])
+        return float(step(batch).losses["total"])
     finally:
         tf.config.run_functions_eagerly(False)
 

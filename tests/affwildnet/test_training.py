@@ -103,7 +103,7 @@ def test_folder_with_other_options_is_refused_naming_the_option(demo_workspace, 
 
 def test_loss_that_is_not_finite_stops_with_the_frames_named(tmp_path, demo_workspace):
     wild = dataclasses.replace(SMALL, learning_rate=1e30)
-    with pytest.raises(InputError, match=r"the loss of step \d is (nan|inf) \(frames \S+/\d{5} to \S+/\d{5}\); lower"):
+    with pytest.raises(InputError, match=r"of step \d is (nan|inf) \(frames \S+/\d{5}-\d{5}; \S+/\d{5}-\d{5}\); lower"):
         train(ModelFolder(tmp_path), demo_workspace, RUN, MODEL, wild)
 
 

@@ -1,0 +1,98 @@
+"""The loop of a training: steps, and between them summaries, checkpoints, and looks at whether to end."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from affwildnet.frame_names import frame_ranges
+from affwildnet.model_folder import ModelFolder
+from affwildnet.train_step import StepResult, TrainStep
+from affwildnet.training_checkpoints import retain_checkpoints, save_checkpoint
+from affwildnet.training_end import Interrupted, StopRequest, interruption
+from affwildnet.training_options import TrainRun
+from affwildnet.training_start import Training
+from affwildnet.training_summaries import write_curves, write_scalars
+from tfrecords.errors import InputError
+from tfrecords.loader import Batch
+
+
+def training_loop(
+    folder: ModelFolder, training: Training, data: tf.data.Dataset, train_step: TrainStep, run: TrainRun, loss: str
+) -> str:
+    """Trains until ``run.steps``, a request to stop, or a signal; returns the request's reason, or ''.
+
+    Raises:
+      Interrupted: a signal came; the step is saved.
+      InputError: a loss or a gradient is not finite.
+    """
+    writer = tf.summary.create_file_writer(str(folder.events("train")))
+    request = StopRequest(folder, run.stop_on_request)
+    save = CheckpointSaver(folder, training, run)
+    step = int(training.step)
+    progress = tqdm(initial=step, total=run.steps or None, unit="step", desc="train", mininterval=1)
+    reason = ""
+    with writer.as_default(), progress as bar, interruption() as signalled:
+        for batch in data:
+            reason = request.reason()
+            if reason or signalled.name or (run.steps and step >= run.steps):
+                break
+            result = train_step(batch, step)
+            check_finite(result, batch, training, step + 1, folder)
+            step += 1
+            training.step.assign(step)
+            bar.update()
+            speed = (bar.format_dict["rate"] or 0) * batch["weights"].shape.num_elements()
+            bar.set_postfix(loss=f"{float(result.losses['total']):.3f}", frames_s=f"{speed:.0f}", refresh=False)
+            tf.summary.experimental.set_step(step)
+            if step % run.log_steps == 0:
+                write_scalars(result, loss, speed, training.loss_scale)
+            if run.image_steps and step % run.image_steps == 0:
+                write_curves(result, batch, training.model.options.outputs)
+            save.if_due(step)
+        save.now(step)
+    if signalled.name:
+        raise Interrupted(step, signalled.name)
+    return reason
+
+
+def check_finite(result: StepResult, batch: Batch, training: Training, step: int, folder: ModelFolder) -> None:
+    """Raises `InputError` naming the batch's frames where the loss or a gradient is not finite.
+
+    A step that float16's scaling of the loss skipped is no fault, unless there was nothing left to scale down.
+    """
+    norms = result.gradient_norms
+    wrong = {"loss": result.losses["total"]} | {f"gradient of {name}": norms[name] for name in reversed(norms)}
+    if bool(result.skipped) and float(training.loss_scale.scale) > 1:
+        wrong = {"loss": result.losses["total"]}
+    for name, value in wrong.items():
+        if not np.isfinite(float(value)):
+            frames = frame_ranges(batch["names"].numpy(), batch["weights"].numpy())
+            what = f"the {name} of step {step} is {float(value)} (frames {frames})"
+            remedy = "lower --learning_rate, give --clip_norm, or look for constant labels there"
+            raise InputError(folder.root, what, remedy)
+
+
+class CheckpointSaver:
+    """Checkpoints by time and by steps, as the options say, and old ones deleted after each."""
+
+    def __init__(self, folder: ModelFolder, training: Training, run: TrainRun) -> None:
+        self._folder, self._training, self._run = folder, training, run
+        self._saved_at, self._saved_step = time.monotonic(), int(training.step)
+
+    def if_due(self, step: int) -> None:
+        """Saves if the last checkpoint is long enough ago."""
+        by_time = self._run.checkpoint_seconds and time.monotonic() - self._saved_at >= self._run.checkpoint_seconds
+        if by_time or (self._run.checkpoint_steps and step % self._run.checkpoint_steps == 0):
+            self.now(step)
+
+    def now(self, step: int) -> None:
+        """Saves, if there is anything that the newest checkpoint does not hold."""
+        if step == self._saved_step:
+            return
+        save_checkpoint(self._training.saved, self._folder, step)
+        retain_checkpoints(self._folder, self._run.keep_checkpoints, self._run.keep_unevaluated)
+        self._saved_at, self._saved_step = time.monotonic(), step
