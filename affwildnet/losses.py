@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from affwildnet.replicas import of_all_replicas
+
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
@@ -42,7 +44,7 @@ def ccc(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = N
     Returns:
       A scalar in [-1, 1]; see the module's docstring for constant input.
     """
-    return _ccc_value(_of_all_replicas(_ccc_moments(predictions, labels, weights)))
+    return _ccc_value(of_all_replicas(_ccc_moments(predictions, labels, weights)))
 
 
 def ccc_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
@@ -52,7 +54,7 @@ def ccc_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | Non
 
 def mse_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """The mean squared error over the frames that count, a scalar; arguments as `ccc`'s."""
-    return _mse_value(_of_all_replicas(_mse_moments(predictions, labels, weights)))
+    return _mse_value(of_all_replicas(_mse_moments(predictions, labels, weights)))
 
 
 def _ccc_moments(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
@@ -127,27 +129,9 @@ def affect_loss(
     loss = LOSSES[kind]
     moments = [loss.moments(predictions[..., i], labels[..., i], weights) for i in range(len(outputs))]
     # One message between the replicas for all outputs.
-    rows = tf.unstack(_of_all_replicas(tf.stack(moments)), axis=1)
+    rows = tf.unstack(of_all_replicas(tf.stack(moments)), axis=1)
     terms = {name: loss.value(row) for name, row in zip(outputs, rows, strict=True)}
     return {"total": tf.add_n(list(terms.values())) / len(terms), **terms}
-
-
-def replicas() -> int:
-    """How many replicas share the batch, seen from within one; 1 outside of a strategy's `run`."""
-    context = tf.distribute.get_replica_context()
-    return context.num_replicas_in_sync if context is not None else 1
-
-
-def _of_all_replicas(own: tf.Tensor) -> tf.Tensor:
-    """Every replica's tensor, (R, ...), in each; differentiable.
-
-    Each adds its own in its row to zeros, so that nothing is rounded.
-    """
-    if replicas() == 1:
-        return own[None]
-    context = tf.distribute.get_replica_context()
-    place = tf.one_hot(context.replica_id_in_sync_group, replicas(), dtype=own.dtype)
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.tensordot(place, own, axes=0))
 
 
 def _flat(

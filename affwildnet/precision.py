@@ -39,8 +39,10 @@ class LossScale(tf.Module):
 
     def __init__(self) -> None:
         super().__init__(name="loss_scale")
-        self.scale = tf.Variable(START_SCALE, trainable=False, name="scale")
-        self.good_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="good_steps")
+        # Every replica has seen the same sums, so one's word is as good as another's.
+        alike = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.scale = tf.Variable(START_SCALE, trainable=False, name="scale", aggregation=alike)
+        self.good_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="good_steps", aggregation=alike)
 
     def update(self, finite: tf.Tensor) -> None:
         """After a step: whether its gradients were finite (bool scalar)."""

@@ -12,10 +12,11 @@ from affwildnet.adam import FusedAdam
 from affwildnet.backbones import BACKBONES
 from affwildnet.backbones.backbone import weight_decay_loss
 from affwildnet.cases import Case, backbone_in_training_mode
-from affwildnet.dropout import step_seed
+from affwildnet.dropout import fold_seed, step_seed
 from affwildnet.losses import affect_loss
 from affwildnet.models import AffWildNet
 from affwildnet.precision import LossScale
+from affwildnet.replicas import replica_count, replica_index
 from tfrecords.loader import Batch
 
 PARTS = ("backbone", "fc", "block", "head")
@@ -53,14 +54,17 @@ def make_train_step(
     chosen: StepOptions,
     loss_scale: LossScale | None = None,
     xla: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> TrainStep:
     """A compiled step ``(batch, step=0)``; with `xla` by XLA as a whole, anew for every shape of batch.
 
-    A batch holds ``faces``, or a frozen backbone's cached ``features``; see `make_replica_step`.
+    A batch holds ``faces``, or a frozen backbone's cached ``features``; see `make_replica_step`. With a `strategy` it
+    is this process's part of the whole batch, see `over_replicas`.
     """
-    compiled = tf.function(
-        make_replica_step(model, variables, optimizer, case, chosen, loss_scale), jit_compile=True if xla else None
-    )
+    replica_step = make_replica_step(model, variables, optimizer, case, chosen, loss_scale)
+    if strategy is not None:
+        replica_step = over_replicas(strategy, replica_step)
+    compiled = tf.function(replica_step, jit_compile=True if xla else None)
 
     def train_step(batch: Batch, step: int | tf.Tensor = 0) -> StepResult:
         return compiled(without_names(batch), tf.cast(step, tf.int64))
@@ -85,6 +89,9 @@ def make_replica_step(
 
     The gradient is that of ``total`` and the backbone's weight decay, which covers frozen kernels too but only moves
     those among `variables`. With a `loss_scale` a step whose gradients overflow moves nothing but the scale.
+
+    In a replica of a strategy everything but the batch and the predictions is the same in all: loss and gradient are
+    those of the whole batch, and clipped is what they sum up to. What is dropped is another in each.
     """
     training_mode = backbone_in_training_mode(case, chosen.original_batch_norm)
     entry = BACKBONES[model.options.backbone]
@@ -101,13 +108,17 @@ def make_replica_step(
 
     def replica_step(batch: Batch, step: tf.Tensor) -> StepResult:
         scale = loss_scale.scale if loss_scale is not None else 1.0
+        seed = step_seed(chosen.seed, step)
+        if replica_count() > 1:
+            seed = fold_seed(seed, replica_index())
         with tf.GradientTape() as tape:
-            predictions = predict(batch, step_seed(chosen.seed, step))
+            predictions = predict(batch, seed)
             losses = affect_loss(batch["labels"], predictions, batch["weights"], chosen.loss, model.options.outputs)
             decayed = losses["total"]
             if case.backbone != "nothing" and entry.weight_decay:
                 decayed += weight_decay_loss(entry, model.backbone)
-            scaled = decayed * scale
+            # Gradients are summed over the replicas, each of which has the loss of all.
+            scaled = decayed * scale / replica_count()
         gradients = optimizer.sum_gradients(tape.gradient(scaled, variables), variables)
         if loss_scale is not None:
             gradients = [gradient / scale for gradient in gradients]
@@ -126,6 +137,33 @@ def make_replica_step(
         return StepResult(losses, norms, rate, skipped, predictions)
 
     return replica_step
+
+
+def over_replicas(strategy: tf.distribute.Strategy, replica_step: TrainStep) -> TrainStep:
+    """A step of all replicas, for a `tf.function`; this process's replicas share its batch in equal parts.
+
+    What it tells is alike in all of them, but the predictions, which are joined in the order of the batch.
+    """
+    local_replicas = len(strategy.extended.worker_devices)
+
+    def part_of(value: tf.Tensor) -> tf.Tensor:
+        size = value.shape[0] // local_replicas
+        first = replica_index() % local_replicas * size
+        return tf.slice(value, [first] + [0] * (value.shape.rank - 1), [size, *value.shape[1:]])
+
+    def part_step(batch: Batch, step: tf.Tensor) -> StepResult:
+        # On the host, so that a device gets no more than its part.
+        with tf.device("/cpu:0"):
+            part = {name: part_of(value) for name, value in batch.items()}
+        return replica_step(part, step)
+
+    def step_of_all(batch: Batch, step: tf.Tensor) -> StepResult:
+        result = strategy.run(part_step, args=(batch, step))
+        predictions = tf.concat(strategy.experimental_local_results(result.predictions), axis=0)
+        first = tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], result)
+        return first._replace(predictions=predictions)
+
+    return step_of_all
 
 
 def gradient_norms(

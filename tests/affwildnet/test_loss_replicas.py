@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 import two_devices
 
-from affwildnet.losses import LOSSES, affect_loss, replicas
+from affwildnet.losses import LOSSES, affect_loss
+from affwildnet.replicas import replica_count
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,7 +38,7 @@ def _loss_and_gradient(batch: dict[str, tf.Tensor], kind: str) -> tuple[dict[str
     with tf.GradientTape() as tape:
         tape.watch(predictions)
         losses = affect_loss(batch["labels"], predictions, batch["weights"], kind)
-        shared = losses["total"] / replicas()
+        shared = losses["total"] / replica_count()
     return losses, tape.gradient(shared, predictions)
 
 
