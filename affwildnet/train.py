@@ -7,15 +7,17 @@ SIGTERM and SIGUSR1, a cluster's end of time, save a checkpoint and end with exi
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from affwildnet.cached_features import cache_features
 from affwildnet.composites import COMPOSITES
-from affwildnet.devices import use_device
 from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions
 from affwildnet.optimizer import OptimizerOptions
+from affwildnet.peers import check_same_step, first_worker_first, make_agreement, worker_of
+from affwildnet.strategies import STRATEGIES, check_strategy
 from affwildnet.train_step import StepOptions, make_train_step
 from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request
 from affwildnet.training_loop import training_loop
@@ -35,8 +37,11 @@ def train(
     model_options: ModelOptions,
     chosen: TrainOptions,
     optimizing: OptimizerOptions | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> int:
     """Trains up to ``run.steps`` from the last checkpoint or the start; returns the last step.
+
+    With a `strategy` (`strategies.STRATEGIES`) every one of its processes calls this.
 
     ``training.json`` tells an evaluator whether to wait for more: ``running``, ``interrupted`` (it will be started
     again), ``finished`` or ``failed``.
@@ -45,18 +50,24 @@ def train(
       InputError: records or folder do not fit the options, or loss or gradient is not finite (naming the frames).
       Interrupted: SIGTERM or SIGUSR1 came; the last step is saved.
     """
-    forget_obeyed_request(folder)
-    write_json(folder.training, {"state": "running"})
+    first = worker_of(strategy)[0] == 0
+
+    def tell(**state: Any) -> None:
+        if first:
+            write_json(folder.training, state)
+
+    if first:
+        forget_obeyed_request(folder)
+    tell(state="running")
     try:
-        step, reason = _train(folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions())
+        step, reason = _train(folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions(), strategy)
     except Interrupted as signalled:
-        write_json(folder.training, {"state": "interrupted", "step": signalled.step, "reason": signalled.name})
+        tell(state="interrupted", step=signalled.step, reason=signalled.name)
         raise
     except BaseException:
-        write_json(folder.training, {"state": "failed"})
+        tell(state="failed")
         raise
-    why = {"reason": reason} if reason else {}
-    write_json(folder.training, {"state": "finished", "step": step, **why})
+    tell(state="finished", step=step, **({"reason": reason} if reason else {}))
     return step
 
 
@@ -67,15 +78,21 @@ def _train(
     model_options: ModelOptions,
     chosen: TrainOptions,
     optimizing: OptimizerOptions,
+    strategy: tf.distribute.Strategy | None,
 ) -> tuple[int, str]:
     """-> the last step, and the reason of a request to stop."""
+    place, workers = worker_of(strategy)
+    check_strategy(strategy, chosen.batch, run.xla)
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     files = open_partition(workspace, "train")
-    spec = describe_training(folder, workspace, files, model_options, chosen, optimizing)
-    training = start_training(folder, spec, model_options, chosen, optimizing, Path(run.weights_folder))
+    describe = lambda: describe_training(folder, workspace, files, model_options, chosen, optimizing)  # noqa: E731
+    spec = first_worker_first(strategy, describe)
+    training = start_training(folder, spec, model_options, chosen, optimizing, Path(run.weights_folder), strategy)
+    agree = make_agreement(strategy)
+    check_same_step(agree, int(training.step))
     if chosen.cache_features:
-        files = cache_features(workspace, files, training.model)
+        files = first_worker_first(strategy, lambda: cache_features(workspace, files, training.model))
     data = training_dataset(
         files,
         chosen.sequence_length,
@@ -85,6 +102,7 @@ def _train(
         first_step=int(training.step),
         gap_factor=chosen.gap_factor,
         shuffle_labels=chosen.shuffle_labels,
+        share=(place, workers),
     )
     train_step = make_train_step(
         training.model,
@@ -94,8 +112,9 @@ def _train(
         StepOptions(chosen.loss, chosen.original_batch_norm, optimizing.clip_norm, chosen.seed),
         training.loss_scale,
         run.xla,
+        strategy,
     )
-    reason = training_loop(folder, training, data, train_step, run, chosen.loss)
+    reason = training_loop(folder, training, data, train_step, run, chosen.loss, agree, first=place == 0)
     return int(training.step), reason
 
 
@@ -106,12 +125,14 @@ def main(argv: list[str]) -> int:
     run_options = options.from_flags(TrainRun)
     if not run_options.workspace or not run_options.model:
         raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
-    print(f"training on {use_device(run_options.gpu)}")
+    strategy, devices = STRATEGIES[run_options.strategy](run_options.gpu, run_options.cpu_devices)
+    print(f"training on {devices}")
     folder = ModelFolder(Path(run_options.model))
     workspace = Workspace(Path(run_options.workspace))
     model_options, chosen = options.from_flags(ModelOptions), options.from_flags(TrainOptions)
+    optimizing = options.from_flags(OptimizerOptions)
     try:
-        step = train(folder, workspace, run_options, model_options, chosen, options.from_flags(OptimizerOptions))
+        step = train(folder, workspace, run_options, model_options, chosen, optimizing, strategy)
     except Interrupted as signalled:
         print(f"{signalled}; start again to go on (exit code {EXIT_REQUEUE})")
         return EXIT_REQUEUE

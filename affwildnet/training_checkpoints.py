@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
@@ -21,6 +22,16 @@ def save_checkpoint(saved: tf.train.Checkpoint, folder: ModelFolder, step: int) 
     prefix = saved.write(str(folder.checkpoints / f"ckpt-{step}"))
     _list(folder, list_checkpoints(folder) | {step: prefix})
     return prefix
+
+
+def save_with_the_first(saved: tf.train.Checkpoint) -> None:
+    """Another process's part in the first one's `save_checkpoint`, which takes means of what each has its own of.
+
+    What this one writes on the way is of no use to anybody, and deleted.
+    """
+    with tempfile.TemporaryDirectory(prefix="affwildnet-") as folder:
+        saved.save_counter.assign_add(1)
+        saved.write(f"{folder}/ckpt")
 
 
 def retain_checkpoints(folder: ModelFolder, keep: int, keep_unevaluated: int) -> list[int]:

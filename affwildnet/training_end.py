@@ -28,18 +28,18 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Which of `SIGNALS` came, by name; '' before."""
+    """Which of `SIGNALS` came; 0 before."""
 
     def __init__(self) -> None:
-        self.name = ""
+        self.number = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.name = signal.Signals(number).name
+        self.number = number
 
 
 @contextlib.contextmanager
 def interruption() -> Iterator[Interruption]:
-    """Inside, `SIGNALS` only leave their name, so that a step is done and saved before the process ends."""
+    """Inside, `SIGNALS` only leave their number, so that a step is done and saved before the process ends."""
     received = Interruption()
     before = {number: signal.signal(number, received) for number in SIGNALS}
     try:

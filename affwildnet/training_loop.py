@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from affwildnet.frame_names import frame_ranges
+from affwildnet.heartbeat import make_heartbeat
 from affwildnet.model_folder import ModelFolder
+from affwildnet.peers import Agreement
 from affwildnet.train_step import StepResult, TrainStep
-from affwildnet.training_checkpoints import retain_checkpoints, save_checkpoint
+from affwildnet.training_checkpoints import retain_checkpoints, save_checkpoint, save_with_the_first
 from affwildnet.training_end import Interrupted, StopRequest, interruption
 from affwildnet.training_options import TrainRun
 from affwildnet.training_start import Training
@@ -21,24 +25,39 @@ from tfrecords.loader import Batch
 
 
 def training_loop(
-    folder: ModelFolder, training: Training, data: tf.data.Dataset, train_step: TrainStep, run: TrainRun, loss: str
+    folder: ModelFolder,
+    training: Training,
+    data: Iterable[Batch],
+    train_step: TrainStep,
+    run: TrainRun,
+    loss: str,
+    agree: Agreement = list,
+    first: bool = True,
 ) -> str:
     """Trains until ``run.steps``, a request to stop, or a signal; returns the request's reason, or ''.
+
+    Of several processes that train together each runs this loop, and by `agree` they save and end at the same step;
+    only the `first` writes to the folder and looks for requests.
 
     Raises:
       Interrupted: a signal came; the step is saved.
       InputError: a loss or a gradient is not finite.
     """
-    writer = tf.summary.create_file_writer(str(folder.events("train")))
-    request = StopRequest(folder, run.stop_on_request)
-    save = CheckpointSaver(folder, training, run)
+    writer = tf.summary.create_file_writer(str(folder.events("train"))) if first else tf.summary.create_noop_writer()
+    request = StopRequest(folder, run.stop_on_request and first)
+    save = CheckpointSaver(folder, training, run, first)
+    beat = make_heartbeat()
     step = int(training.step)
-    progress = tqdm(initial=step, total=run.steps or None, unit="step", desc="train", mininterval=1)
-    reason = ""
+    progress = tqdm(initial=step, total=run.steps or None, unit="step", desc="train", mininterval=1, disable=not first)
+    reason, signal_number = "", 0
     with writer.as_default(), progress as bar, interruption() as signalled:
         for batch in data:
             reason = request.reason()
-            if reason or signalled.name or (run.steps and step >= run.steps):
+            due, requested, number = agree([save.is_due(step), bool(reason), signalled.number])
+            signal_number = int(number)
+            if due:
+                save.now(step)
+            if requested or signal_number or (run.steps and step >= run.steps):
                 break
             result = train_step(batch, step)
             check_finite(result, batch, training, step + 1, folder)
@@ -52,10 +71,12 @@ def training_loop(
                 write_scalars(result, loss, speed, training.loss_scale)
             if run.image_steps and step % run.image_steps == 0:
                 write_curves(result, batch, training.model.options.outputs)
-            save.if_due(step)
+            beat(step)
         save.now(step)
-    if signalled.name:
-        raise Interrupted(step, signalled.name)
+        # Nobody goes before all have saved: the first process would lose its peers while it writes.
+        agree([0, 0, 0])
+    if signal_number:
+        raise Interrupted(step, signal.Signals(signal_number).name)
     return reason
 
 
@@ -66,7 +87,7 @@ def check_finite(result: StepResult, batch: Batch, training: Training, step: int
     """
     norms = result.gradient_norms
     wrong = {"loss": result.losses["total"]} | {f"gradient of {name}": norms[name] for name in reversed(norms)}
-    if bool(result.skipped) and float(training.loss_scale.scale) > 1:
+    if bool(result.skipped) and float(training.loss_scale.scale.numpy()) > 1:
         wrong = {"loss": result.losses["total"]}
     for name, value in wrong.items():
         if not np.isfinite(float(value)):
@@ -77,22 +98,27 @@ def check_finite(result: StepResult, batch: Batch, training: Training, step: int
 
 
 class CheckpointSaver:
-    """Checkpoints by time and by steps, as the options say, and old ones deleted after each."""
+    """Checkpoints by time and by steps, as the options say, and old ones deleted after each.
 
-    def __init__(self, folder: ModelFolder, training: Training, run: TrainRun) -> None:
-        self._folder, self._training, self._run = folder, training, run
+    The `first` process writes them; the others take part in it.
+    """
+
+    def __init__(self, folder: ModelFolder, training: Training, run: TrainRun, first: bool = True) -> None:
+        self._folder, self._training, self._run, self._first = folder, training, run, first
         self._saved_at, self._saved_step = time.monotonic(), int(training.step)
 
-    def if_due(self, step: int) -> None:
-        """Saves if the last checkpoint is long enough ago."""
+    def is_due(self, step: int) -> bool:
+        """Whether the last checkpoint is long enough ago."""
         by_time = self._run.checkpoint_seconds and time.monotonic() - self._saved_at >= self._run.checkpoint_seconds
-        if by_time or (self._run.checkpoint_steps and step % self._run.checkpoint_steps == 0):
-            self.now(step)
+        return bool(by_time or (self._run.checkpoint_steps and step % self._run.checkpoint_steps == 0))
 
     def now(self, step: int) -> None:
         """Saves, if there is anything that the newest checkpoint does not hold."""
         if step == self._saved_step:
             return
-        save_checkpoint(self._training.saved, self._folder, step)
-        retain_checkpoints(self._folder, self._run.keep_checkpoints, self._run.keep_unevaluated)
+        if self._first:
+            save_checkpoint(self._training.saved, self._folder, step)
+            retain_checkpoints(self._folder, self._run.keep_checkpoints, self._run.keep_unevaluated)
+        else:
+            save_with_the_first(self._training.saved)
         self._saved_at, self._saved_step = time.monotonic(), step

@@ -8,6 +8,7 @@ from affwildnet.cases import CASES, TRAINED
 from affwildnet.composites import COMPOSITES
 from affwildnet.input_spec import COLOUR_ORDERS
 from affwildnet.precision import PRECISIONS
+from affwildnet.strategies import STRATEGIES
 from tfrecords.options import option
 from tfrecords.sequences import GAP_FACTOR
 
@@ -72,7 +73,17 @@ class TrainRun:
     xla: bool = option(False, "compile the whole step by XLA; rounds otherwise than without")
     deterministic: bool = option(False, "a GPU too gives the same weights for the same --seed, more slowly")
     weights_folder: str = option("weights", "where affwildnet.fetch_weights put what it fetched")
-    gpu: int = option(0, "GPU of this process, -1 for the CPU")
+    gpu: int = option(0, "GPU of this process, -1 for the CPU; with a --strategy all that it sees, or -1")
+    strategy: str = option(
+        "none",
+        "none: one device; mirrored: all GPUs of this machine, the batch dealt out to them; multiworker: those of "
+        "several processes, see affwildnet.supervise",
+        list(STRATEGIES),
+    )
+    cpu_devices: int = option(1, "with a --strategy on the CPU: so many devices of it, to try it out", at_least=1)
+    data_service: str = option(
+        "", "HOST:PORT of a tf.data service (tfrecords.data_service) that reads and decodes; resumes by epoch only"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import tensorflow as tf
 from affwildnet.adam import FusedAdam
 from affwildnet.backbone_weights import load_backbone_weights
 from affwildnet.backbones import BACKBONES
+from affwildnet.batch_norm import synchronise_batch_norm
 from affwildnet.cases import CASES, Case, learning_rate, trained_variables
 from affwildnet.checkpoints import restore_part
 from affwildnet.input_spec import InputSpec, with_preprocessing
@@ -46,8 +48,30 @@ def start_training(
     chosen: TrainOptions,
     optimizing: OptimizerOptions,
     weights_folder: Path,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Training:
-    """Builds all that is trained, and fills it from the folder's newest checkpoint or from where the options say."""
+    """Builds all that is trained, and fills it from the folder's newest checkpoint or from where the options say.
+
+    With a `strategy` its variables are the strategy's, the same on every replica.
+    """
+    # The host's alone, for only the loop counts steps.
+    step = tf.Variable(0, dtype=tf.int64, name="step")
+    with strategy.scope() if strategy is not None else contextlib.nullcontext():
+        training = _build_training(step, spec, model_options, chosen, optimizing)
+        if not resume(training.saved, folder):
+            initialise(training.model, chosen, weights_folder)
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        synchronise_batch_norm(training.model)
+    return training
+
+
+def _build_training(
+    step: tf.Variable,
+    spec: InputSpec,
+    model_options: ModelOptions,
+    chosen: TrainOptions,
+    optimizing: OptimizerOptions,
+) -> Training:
     tf.keras.utils.set_random_seed(chosen.seed)
     with building_with(chosen.precision):
         model = build_model(model_options, spec)
@@ -56,11 +80,8 @@ def start_training(
     rate = chosen.learning_rate or learning_rate(chosen.case, model_options)
     optimizer = make_optimizer(rate, variables, optimizing)
     loss_scale = LossScale() if chosen.precision == "mixed_float16" else None
-    step = tf.Variable(0, dtype=tf.int64, name="step")
     scaling = {"loss_scale": loss_scale} if loss_scale is not None else {}
     saved = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, **scaling)
-    if not resume(saved, folder):
-        initialise(model, chosen, weights_folder)
     return Training(model, case, variables, optimizer, loss_scale, step, saved)
 
 

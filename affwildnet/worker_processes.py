@@ -118,7 +118,8 @@ def watch_workers(
         while True:
             _copy_to_screen(printed.read())
             now = time.monotonic()
-            codes = {worker: worker.process.poll() for worker in workers}
+            # Whom the signal ends before training has begun has nothing to save.
+            codes = {w: SAVED if w.process.poll() == -passed_on < 0 else w.process.poll() for w in workers}
             reached = max(_step(worker) for worker in workers)
             moved, step = (now, reached) if reached > step else (moved, step)
             if all(code in (0, SAVED) for code in codes.values()):
