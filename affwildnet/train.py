@@ -27,6 +27,7 @@ from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
 from tfrecords.loader import training_dataset
+from tfrecords.service_loader import service_batches
 from tfrecords.workspace import Workspace, write_json
 
 
@@ -93,17 +94,14 @@ def _train(
     check_same_step(agree, int(training.step))
     if chosen.cache_features:
         files = first_worker_first(strategy, lambda: cache_features(workspace, files, training.model))
-    data = training_dataset(
-        files,
-        chosen.sequence_length,
-        chosen.batch,
-        chosen.seed,
-        model_options.outputs,
-        first_step=int(training.step),
-        gap_factor=chosen.gap_factor,
-        shuffle_labels=chosen.shuffle_labels,
-        share=(place, workers),
-    )
+    loading = {"first_step": int(training.step), "gap_factor": chosen.gap_factor, "share": (place, workers)}
+    wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, model_options.outputs)
+    if run.data_service:
+        if training.step and place == 0:
+            print("with a data service the position is the epoch only: this one begins again")
+        data = service_batches(*wanted, run.data_service, **loading)
+    else:
+        data = training_dataset(*wanted, shuffle_labels=chosen.shuffle_labels, **loading)
     train_step = make_train_step(
         training.model,
         training.variables,
