@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
-from affwildnet.schedules import Schedule, make_schedule
+from affwildnet.schedules import Schedule, constant_rate
 
 
 class FusedAdam(tf.Module):
@@ -32,8 +32,7 @@ class FusedAdam(tf.Module):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(name="adam")
-        constant = isinstance(learning_rate, (int, float))
-        self.learning_rate: Schedule = make_schedule("constant", learning_rate, 0, 1) if constant else learning_rate
+        self.learning_rate = learning_rate if callable(learning_rate) else constant_rate(learning_rate)
         self.weight_decay = weight_decay
         self.beta_1 = beta_1
         self.beta_2 = beta_2

@@ -26,7 +26,10 @@ def fold_seed(seed: tf.Tensor, place: int) -> tf.Tensor:
 
 
 def drop(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """`values` with a part `rate` set to 0 and the others divided by ``1 - rate``; the same on every device."""
+    """`values` with a part `rate` set to 0 and the others divided by ``1 - rate``.
+
+    The same on CPU and GPU; within a function that XLA compiles whole, others.
+    """
     return tf.nn.experimental.stateless_dropout(values, rate, seed, rng_alg="philox")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -144,20 +143,21 @@ class AffWildNet(tf.keras.Model):
         if dropout and seed is None:
             seed = random_seed()
         if self.fc is not None:
-            features = self.fully_connected(features, dropout, seed)
+            features = self.fully_connected(features, dropout, seed) if dropout else self.fc(features)
         if self.block is None:
             return self.head(features), []
         if block is None:
-            block = functools.partial(self.block, training=training, seed=fold_seed(seed, 0) if dropout else None)
-        outputs, new_state = block(features, initial_state=state)
+            between = fold_seed(seed, 0) if dropout else None
+            outputs, new_state = self.block(features, initial_state=state, training=training, seed=between)
+        else:
+            outputs, new_state = block(features, initial_state=state)
         if dropout:
             outputs = drop(outputs, dropout, fold_seed(seed, 1))
         return self.head(outputs), new_state
 
-    def fully_connected(self, features: tf.Tensor, dropout: float, seed: tf.Tensor | None) -> tf.Tensor:
+    def fully_connected(self, features: tf.Tensor, dropout: float, seed: tf.Tensor) -> tf.Tensor:
         """The layers of `fc`, a part `dropout` of what each gives dropped: (B, T, D) -> (B, T, last width)."""
-        if not dropout:
-            return self.fc(features)
+        assert self.fc is not None
         for number, layer in enumerate(self.fc.layers):
             # Keras's own layers mark the places; what they draw no checkpoint could take up again.
             if isinstance(layer, tf.keras.layers.Dropout):

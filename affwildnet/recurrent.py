@@ -93,12 +93,12 @@ class RecurrentBlock(tf.keras.layers.Layer):
           outputs (B, T, units) in the compute dtype, and the state after the last frame.
         """
         inputs, states = self._start(inputs, initial_state)
-        drops = training and self._config["dropout"] > 0
+        drops = training and self._config["dropout"] > 0 and len(self.stack.cells) > 1
         if mask is None and not drops and self._config["fused"] and fusible(self.cell):
             if not self.rnn.built:
                 self.rnn(inputs[:, :1], initial_state=states)
             return self.fused_attention()(inputs, states)
-        if drops and len(self.stack.cells) > 1:
+        if drops:
             return self._run_dropping(inputs, states, mask, seed)
         outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask)
         return outputs, final_state

@@ -9,11 +9,17 @@ import tensorflow as tf
 # Updates done so far (int64 scalar) -> learning rate (float32 scalar).
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 
+
+def constant_rate(rate: float) -> Schedule:
+    """The schedule that never changes."""
+    return lambda step: tf.constant(rate, tf.float32)
+
+
 _keras = tf.keras.optimizers.schedules
 
 # name -> (highest rate, steps, factor) -> Keras's schedule.
 SCHEDULES: dict[str, Callable[[float, int, float], Schedule]] = {
-    "constant": lambda rate, steps, factor: lambda step: tf.constant(rate, tf.float32),
+    "constant": lambda rate, steps, factor: constant_rate(rate),
     # Half a cosine, down to `factor` of the rate after `steps`, and constant from there on.
     "cosine": lambda rate, steps, factor: _keras.CosineDecay(rate, steps, alpha=factor),
     # Times `factor` in `steps`, a little in each.

@@ -58,7 +58,7 @@ class StopRequest:
     def __init__(self, folder: ModelFolder, obeyed: bool = True) -> None:
         self._path = folder.stop_request
         self._obeyed = obeyed
-        self._looked_at = 0.0
+        self._looked_at = float("-inf")
 
     def reason(self) -> str:
         """Why training should end; '' while it should not."""

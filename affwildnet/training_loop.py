@@ -86,15 +86,20 @@ def check_finite(result: StepResult, batch: Batch, training: Training, step: int
     A step that float16's scaling of the loss skipped is no fault, unless there was nothing left to scale down.
     """
     norms = result.gradient_norms
-    wrong = {"loss": result.losses["total"]} | {f"gradient of {name}": norms[name] for name in reversed(norms)}
-    if bool(result.skipped) and float(training.loss_scale.scale.numpy()) > 1:
-        wrong = {"loss": result.losses["total"]}
-    for name, value in wrong.items():
-        if not np.isfinite(float(value)):
-            frames = frame_ranges(batch["names"].numpy(), batch["weights"].numpy())
-            what = f"the {name} of step {step} is {float(value)} (frames {frames})"
-            remedy = "lower --learning_rate, give --clip_norm, or look for constant labels there"
-            raise InputError(folder.root, what, remedy)
+    scaled_down = (
+        bool(result.skipped) and training.loss_scale is not None and float(training.loss_scale.scale.numpy()) > 1
+    )
+    looked_at = {"loss": result.losses["total"]}
+    if not scaled_down and not np.isfinite(float(norms["global"])):
+        looked_at |= {f"gradient of the {name}": norms[name] for name in norms if name != "global"}
+        looked_at["gradient"] = norms["global"]
+    wrong = [(name, float(value)) for name, value in looked_at.items() if not np.isfinite(float(value))]
+    if wrong:
+        name, value = wrong[0]
+        frames = frame_ranges(batch["names"].numpy(), batch["weights"].numpy())
+        what = f"the {name} of step {step} is {value} (frames {frames})"
+        remedy = "lower --learning_rate, give --clip_norm, or look for constant labels there"
+        raise InputError(folder.root, what, remedy)
 
 
 class CheckpointSaver:
