@@ -7,6 +7,7 @@
 | ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
 | ``training.json`` | ``running``, or how it ended: ``finished``, ``interrupted``, ``failed`` |
 | ``stop.json`` | the evaluator's request to end the training |
+| ``supervision/`` | what `affwildnet.supervise` started, and how that ended |
 | ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |

@@ -60,6 +60,9 @@ def supervise(
     # Not by `ModelFolder`: a supervisor needs no TensorFlow.
     folder = Path(_model(flags))
     launch = folder / "supervision" / _launch(chosen, nodes, os.environ)
+    if (launch / "round-001" / f"node-{node}.json").exists():
+        # The other nodes would meet those of that start.
+        raise InputError("--launch", f"{launch.name} was the name of an earlier start", "give a new one on every node")
     command = [*program, *flags]
     if nodes * chosen.workers > 1 and not any(flag.lstrip("-").startswith("strategy") for flag in flags):
         command.append("--strategy=multiworker")

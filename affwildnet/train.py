@@ -6,6 +6,7 @@ SIGTERM and SIGUSR1, a cluster's end of time, save a checkpoint and end with exi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from affwildnet.training_options import TrainOptions, TrainPreset, TrainRun
 from affwildnet.training_start import describe_training, start_training
 from tfrecords import options
 from tfrecords.errors import InputError
-from tfrecords.index import open_partition
-from tfrecords.loader import training_dataset
+from tfrecords.index import RecordFile, open_partition
+from tfrecords.loader import Batch, training_dataset
 from tfrecords.service_loader import service_batches
 from tfrecords.workspace import Workspace, write_json
 
@@ -94,14 +95,7 @@ def _train(
     check_same_step(agree, int(training.step))
     if chosen.cache_features:
         files = first_worker_first(strategy, lambda: cache_features(workspace, files, training.model))
-    loading = {"first_step": int(training.step), "gap_factor": chosen.gap_factor, "share": (place, workers)}
-    wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, model_options.outputs)
-    if run.data_service:
-        if training.step and place == 0:
-            print("with a data service the position is the epoch only: this one begins again")
-        data = service_batches(*wanted, run.data_service, **loading)
-    else:
-        data = training_dataset(*wanted, shuffle_labels=chosen.shuffle_labels, **loading)
+    data = _batches(files, run, chosen, model_options.outputs, int(training.step), (place, workers))
     train_step = make_train_step(
         training.model,
         training.variables,
@@ -114,6 +108,26 @@ def _train(
     )
     reason = training_loop(folder, training, data, train_step, run, chosen.loss, agree, first=place == 0)
     return int(training.step), reason
+
+
+def _batches(
+    files: list[RecordFile],
+    run: TrainRun,
+    chosen: TrainOptions,
+    outputs: Sequence[str],
+    first_step: int,
+    share: tuple[int, int],
+) -> Iterable[Batch]:
+    """This process's share of every batch from `first_step` on."""
+    wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, outputs)
+    if not run.data_service:
+        return training_dataset(*wanted, first_step, chosen.gap_factor, chosen.shuffle_labels, share)
+    if chosen.shuffle_labels:
+        what = "the service reads labels as they are in the records"
+        raise InputError("--shuffle_labels", what, "leave out --data_service")
+    if first_step:
+        print("with a data service the position is the epoch only: this one begins again")
+    return service_batches(*wanted, run.data_service, first_step, chosen.gap_factor, share)
 
 
 def main(argv: list[str]) -> int:

@@ -108,11 +108,8 @@ def make_replica_step(
 
     def replica_step(batch: Batch, step: tf.Tensor) -> StepResult:
         scale = loss_scale.scale if loss_scale is not None else 1.0
-        seed = step_seed(chosen.seed, step)
-        if replica_count() > 1:
-            seed = fold_seed(seed, replica_index())
         with tf.GradientTape() as tape:
-            predictions = predict(batch, seed)
+            predictions = predict(batch, replica_seed(chosen.seed, step))
             losses = affect_loss(batch["labels"], predictions, batch["weights"], chosen.loss, model.options.outputs)
             decayed = losses["total"]
             if case.backbone != "nothing" and entry.weight_decay:
@@ -137,6 +134,12 @@ def make_replica_step(
         return StepResult(losses, norms, rate, skipped, predictions)
 
     return replica_step
+
+
+def replica_seed(seed: int, step: int | tf.Tensor) -> tf.Tensor:
+    """The seed of one step, int32 (2,), another in every replica: the same mask in all would drop too alike."""
+    of_all = step_seed(seed, step)
+    return fold_seed(of_all, replica_index()) if replica_count() > 1 else of_all
 
 
 def over_replicas(strategy: tf.distribute.Strategy, replica_step: TrainStep) -> TrainStep:

@@ -56,6 +56,8 @@ def training_loop(
             due, requested, number = agree([save.is_due(step), bool(reason), signalled.number])
             signal_number = int(number)
             if due:
+                # What a killed training goes on from has all of its curves.
+                writer.flush()
                 save.now(step)
             if requested or signal_number or (run.steps and step >= run.steps):
                 break

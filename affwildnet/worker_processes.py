@@ -119,7 +119,7 @@ def watch_workers(
             _copy_to_screen(printed.read())
             now = time.monotonic()
             # Whom the signal ends before training has begun has nothing to save.
-            codes = {w: SAVED if w.process.poll() == -passed_on < 0 else w.process.poll() for w in workers}
+            codes = {w: SAVED if w.process.poll() == -asked() < 0 else w.process.poll() for w in workers}
             reached = max(_step(worker) for worker in workers)
             moved, step = (now, reached) if reached > step else (moved, step)
             if all(code in (0, SAVED) for code in codes.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -11,17 +12,19 @@ import pytest
 import tensorflow as tf
 import two_devices
 
+from affwildnet.batch_norm import synchronise_batch_norm
 from affwildnet.cases import CASES, trained_variables
+from affwildnet.dropout import drop
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.optimizer import OptimizerOptions, make_optimizer
 from affwildnet.precision import LossScale, building_with
-from affwildnet.train_step import StepOptions, make_train_step
+from affwildnet.train_step import StepOptions, make_train_step, replica_seed
 
-STEPS = 4
+STEPS = 3
 # The fused attention block, whose loops have gradients of their own; both kinds of weight decay; a gradient that is
 # clipped in every step; padding that falls to one of the two.
-MODEL = ModelOptions(units=8, layers=2, attention_length=3)
+MODEL = ModelOptions(units=8, layers=1, attention_length=3)
 OPTIMIZING = OptimizerOptions(clip_norm=0.05, weight_decay=0.1)
 
 
@@ -82,3 +85,64 @@ def test_steps_on_two_devices_equal_those_on_one(process: ProcessPoolExecutor) -
     np.testing.assert_allclose(two.predictions, one.predictions, atol=1e-4)
     for weights, expected in zip(two.weights, one.weights, strict=True):
         np.testing.assert_allclose(weights, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "precision"),
+    [
+        # Its scale is halved in the first steps, which then move nothing, on both devices.
+        (ModelOptions(cell="none"), "mixed_float16"),
+        (ModelOptions(cell="gru", layers=2, units=8, attention_length=0), "float32"),
+        (ModelOptions(cell="lstm", layers=1, units=8, attention_length=3), "float32"),
+    ],
+    ids=["float16", "gru", "lstm_attention"],
+)
+def test_other_models_do_too(process: ProcessPoolExecutor, options: ModelOptions, precision: str) -> None:
+    two, one = (process.submit(_steps, mirrored, options, precision).result() for mirrored in (True, False))
+    tolerance = 1e-4 if precision == "float32" else 1e-2
+    np.testing.assert_allclose(two.losses, one.losses, rtol=tolerance)
+    assert two.scale == one.scale
+    for weights, expected in zip(two.weights, one.weights, strict=True):
+        np.testing.assert_allclose(weights, expected, atol=tolerance)
+
+
+def _kept_by_two_devices() -> list[np.ndarray]:
+    """What each of two replicas keeps of ones under one step's seed, and what one device does."""
+    strategy = two_devices.mirrored_strategy()
+    kept = lambda: drop(tf.ones([64]), 0.5, replica_seed(1, 7))  # noqa: E731
+    return [value.numpy() for value in strategy.experimental_local_results(strategy.run(kept))] + [kept().numpy()]
+
+
+def test_replicas_drop_differently(process: ProcessPoolExecutor) -> None:
+    first, second, alone = process.submit(_kept_by_two_devices).result()
+    assert (first != second).any() and (first != alone).any()
+
+
+def _normalised_on_two_devices(faces: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """A synchronised batch norm's outputs of both halves in training, and its averages after that; last of one device."""
+    outputs, averages = [], []
+    strategy = two_devices.mirrored_strategy()
+    for scope, parts in ((strategy.scope(), 2), (contextlib.nullcontext(), 1)):
+        with scope:
+            model = tf.keras.Sequential([tf.keras.layers.BatchNormalization(input_shape=faces.shape[1:])])
+        if parts == 2:
+            assert synchronise_batch_norm(model) == 1
+            halves = strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(faces[context.replica_id_in_sync_group :: 2])
+            )
+            told = tf.function(lambda: strategy.run(lambda part: model(part, training=True), args=(halves,)))()
+            outputs += [value.numpy() for value in strategy.experimental_local_results(told)]
+        else:
+            outputs.append(model(faces, training=True).numpy())
+        averages.append(np.concatenate([variable.numpy() for variable in model.non_trainable_variables]))
+    return outputs, averages
+
+
+def test_batch_norm_takes_the_statistics_of_all_replicas(process: ProcessPoolExecutor) -> None:
+    faces = np.random.default_rng(0).normal(3, [1, 2, 3], (8, 4, 4, 3)).astype(np.float32)
+    (first, second, alone), (mirrored, expected) = process.submit(_normalised_on_two_devices, faces).result()
+    np.testing.assert_allclose(first, alone[::2], atol=1e-4)
+    np.testing.assert_allclose(second, alone[1::2], atol=1e-4)
+    # The fused kernel of one device takes the unbiased variance for its averages.
+    np.testing.assert_allclose(mirrored, expected, rtol=1e-3)

@@ -125,7 +125,8 @@ def test_training_goes_on_after_a_worker_is_killed_and_after_a_signal_to_the_sam
     _wait_for(lambda: max(list_checkpoints(folder)) > reached, supervisor)
     supervisor.send_signal(signal.SIGUSR1)
     told = _end(supervisor, 85)
-    assert "worker 1 was ended by SIGKILL" in told or "worker 0" in told, told
+    # Its peer may end of that before the supervisor looks.
+    assert re.search("worker [01] (was ended|ended)", told) and "all workers start again" in told, told
     assert read_json(folder.training)["state"] == "interrupted"
     done = read_json(folder.training)["step"]
     assert max(list_checkpoints(folder)) == done < steps

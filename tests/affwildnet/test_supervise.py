@@ -77,6 +77,15 @@ def test_workers_that_finish_are_started_once_and_know_each_other(run, tmp_path,
     assert "step 1" in next(tmp_path.glob("supervision/*/round-001/worker-1.log")).read_text()
 
 
+def test_worker_that_the_signal_ends_before_it_listens_has_nothing_to_save(tmp_path):
+    process = _start(tmp_path, _program(tmp_path, "time.sleep(600)"), "workers=2")
+    while not all((tmp_path / f"starts-{index}").exists() for index in range(2)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 85
+
+
 def test_killed_worker_ends_all_and_all_start_again_on_new_ports(run, tmp_path, capfd):
     code = """
     show(1 + start)
@@ -174,6 +183,13 @@ def test_nodes_need_a_name_of_their_start(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(InputError, match="give each the same new name of this start"):
         supervise(SuperviseOptions(nodes=2), [f"--model={tmp_path}"])
+
+
+def test_name_of_an_earlier_start_is_refused(run):
+    named = dataclasses.replace(QUICK, workers=1, launch="monday")
+    assert run("show(1)", named) == 0
+    with pytest.raises(InputError, match="monday was the name of an earlier start"):
+        run("show(1)", named)
 
 
 def test_flags_without_a_model_are_refused():
