@@ -136,12 +136,6 @@ def test_training_goes_on_after_a_worker_is_killed_and_after_a_signal_to_the_sam
     _assert_same_training(tmp_path / "two", tmp_path / "one", again)
 
 
-def test_batch_that_cannot_be_dealt_out_is_refused(start, tmp_path, demo_workspace):
-    flags = _flags(demo_workspace, tmp_path, 1, "--strategy=mirrored", "--cpu_devices=2", "--batch=3")
-    told = _end(start("affwildnet.train", *flags), 1)
-    assert "error: --batch: a batch of 3 cannot be dealt out to 2 devices evenly; give a multiple of 2." in told
-
-
 def test_window_read_by_tensorflow_alone_is_the_loaders(demo_workspace):
     files = open_partition(demo_workspace, "train")
     # Whole windows and a tail.
