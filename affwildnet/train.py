@@ -17,7 +17,7 @@ from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions
 from affwildnet.optimizer import OptimizerOptions
 from affwildnet.train_step import StepOptions, make_train_step
-from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request
+from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request, interruption_at_once
 from affwildnet.training_loop import training_loop
 from affwildnet.training_options import TrainOptions, TrainPreset, TrainRun
 from affwildnet.training_start import describe_training, start_training
@@ -48,7 +48,8 @@ def train(
     forget_obeyed_request(folder)
     write_json(folder.training, {"state": "running"})
     try:
-        step, reason = _train(folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions())
+        with interruption_at_once(folder):
+            step, reason = _train(folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions())
     except Interrupted as signalled:
         write_json(folder.training, {"state": "interrupted", "step": signalled.step, "reason": signalled.name})
         raise

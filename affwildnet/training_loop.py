@@ -65,7 +65,9 @@ def check_finite(result: StepResult, batch: Batch, training: Training, step: int
     A step that float16's scaling of the loss skipped is no fault, unless there was nothing left to scale down.
     """
     norms = result.gradient_norms
-    scaled_down = bool(result.skipped) and training.loss_scale is not None and float(training.loss_scale.scale) > 1
+    scaled_down = (
+        bool(result.skipped) and training.loss_scale is not None and float(training.loss_scale.scale.numpy()) > 1
+    )
     looked_at = {"loss": result.losses["total"]}
     if not scaled_down and not np.isfinite(float(norms["global"])):
         looked_at |= {f"gradient of the {name}": norms[name] for name in norms if name != "global"}
