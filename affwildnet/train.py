@@ -20,7 +20,7 @@ from affwildnet.optimizer import OptimizerOptions
 from affwildnet.peers import check_same_step, first_worker_first, make_agreement, worker_of
 from affwildnet.strategies import STRATEGIES, check_strategy
 from affwildnet.train_step import StepOptions, make_train_step
-from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request
+from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request, interruption_at_once
 from affwildnet.training_loop import training_loop
 from affwildnet.training_options import TrainOptions, TrainPreset, TrainRun
 from affwildnet.training_start import describe_training, start_training
@@ -62,7 +62,10 @@ def train(
         forget_obeyed_request(folder)
     tell(state="running")
     try:
-        step, reason = _train(folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions(), strategy)
+        with interruption_at_once(folder):
+            step, reason = _train(
+                folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions(), strategy
+            )
     except Interrupted as signalled:
         tell(state="interrupted", step=signalled.step, reason=signalled.name)
         raise

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from affwildnet.checkpoints import list_checkpoints
 from affwildnet.model_folder import ModelFolder
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json
 
-# What a batch script takes for "put me into the queue again" (EX_TEMPFAIL's neighbourhood is free on every system).
+# What a batch script takes for "put me into the queue again": a code that neither Python nor a shell gives by itself.
 EXIT_REQUEUE = 85
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 POLL_SECONDS = 3.0
@@ -22,7 +23,7 @@ class Interrupted(Exception):
     """A signal ended the training, whose last step is saved; it can go on from there."""
 
     def __init__(self, step: int, name: str) -> None:
-        super().__init__(f"{name} after step {step}, which is saved")
+        super().__init__(f"{name} after step {step}" + (", which is saved" if step else ""))
         self.step = step
         self.name = name
 
@@ -44,6 +45,21 @@ def interruption() -> Iterator[Interruption]:
     before = {number: signal.signal(number, received) for number in SIGNALS}
     try:
         yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interruption_at_once(folder: ModelFolder) -> Iterator[None]:
+    """Inside, one of `SIGNALS` raises `Interrupted`: before the first step there is nothing to save."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(max(list_checkpoints(folder), default=0), signal.Signals(number).name)
+
+    before = {number: signal.signal(number, end) for number in SIGNALS}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -127,6 +127,8 @@ def watch_workers(
                 return Ended(max(int(code or 0) for code in codes.values()), step=step)
             if reason := _failure(codes) or failed_elsewhere():
                 _copy_to_screen(printed.read())
+                if asked() and step < 0:
+                    return Ended(SAVED)  # on the way to the first step they end as they are, and nothing is lost
                 hopeless = any(code == 1 and bool(worker.refusal()) for worker, code in codes.items())
                 return Ended(1, reason, step, hopeless)
             if asked() and not passed_on:
@@ -135,6 +137,8 @@ def watch_workers(
             if (passed_on or any(code is not None for code in codes.values())) and leave_by == float("inf"):
                 leave_by = now + patience.grace
             if now > leave_by:
+                if asked() and step < 0:
+                    return Ended(SAVED)
                 return Ended(1, f"not all workers ended within {patience.grace:g} s", step)
             if step < 0 and now - began > patience.start:
                 return Ended(1, f"no worker made a step within {patience.start:g} s", step)

@@ -19,7 +19,8 @@ from affwildnet.models import ModelOptions, build_model
 from affwildnet.optimizer import OptimizerOptions, make_optimizer
 from affwildnet.precision import LossScale, building_with
 from affwildnet.strategies import check_strategy
-from affwildnet.train_step import StepOptions, make_train_step, replica_seedfrom tfrecords.errors import InputError
+from affwildnet.train_step import StepOptions, make_train_step, replica_seed
+from tfrecords.errors import InputError
 
 STEPS = 3
 # Weight decay; a gradient that is clipped in every step; and padding that falls to one of the two.

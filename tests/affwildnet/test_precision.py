@@ -41,9 +41,11 @@ def _step(model, loss_scale=None, rate=1e-3, optimizing=None, xla=False, chosen=
     return make_train_step(model, variables, optimizer, CASES["0"], chosen, loss_scale, xla), optimizer
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_model_computes_in_16_bits_over_float32_weights_and_its_head_in_float32(tmp_path, precision):
-    model = _model(precision, dataclasses.replace(OPTIONS, attention_length=3))
+@pytest.mark.parametrize(("precision", "attention_length"), [("mixed_bfloat16", 3), ("mixed_float16", 0)])
+def test_mixed_model_computes_in_16_bits_over_float32_weights_and_its_head_in_float32(
+    tmp_path, precision, attention_length
+):
+    model = _model(precision, dataclasses.replace(OPTIONS, attention_length=attention_length))
     assert model.block.compute_dtype == model.backbone.compute_dtype == precision.removeprefix("mixed_")
     assert model.block.stack.cells[0].compute_dtype == precision.removeprefix("mixed_")
     assert model.head.compute_dtype == "float32" and {weight.dtype for weight in model.weights} == {tf.float32}

@@ -77,9 +77,11 @@ def test_workers_that_finish_are_started_once_and_know_each_other(run, tmp_path,
     assert "step 1" in next(tmp_path.glob("supervision/*/round-001/worker-1.log")).read_text()
 
 
-def test_worker_that_the_signal_ends_before_it_listens_has_nothing_to_save(tmp_path):
-    process = _start(tmp_path, _program(tmp_path, "time.sleep(600)"), "workers=2")
-    while not all((tmp_path / f"starts-{index}").exists() for index in range(2)):
+@pytest.mark.parametrize("listens", ["", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(85 if index else 1))\n"])
+def test_workers_that_a_signal_ends_before_their_first_step_have_nothing_to_save(tmp_path, listens):
+    program = _program(tmp_path, f"{listens}(model / f'ready-{{index}}').touch(); time.sleep(600)")
+    process = _start(tmp_path, program, "workers=2")
+    while not all((tmp_path / f"ready-{index}").exists() for index in range(2)):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

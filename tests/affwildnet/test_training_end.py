@@ -1,6 +1,7 @@
 """What ends a training: the evaluator's request, signals, values that are not finite; going on after each is exact."""
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -21,14 +22,14 @@ from affwildnet.optimizer import OptimizerOptions
 from affwildnet.precision import LossScale
 from affwildnet.train import TrainOptions, TrainRun, train
 from affwildnet.train_step import StepResult
-from affwildnet.training_end import EXIT_REQUEUE
+from affwildnet.training_end import EXIT_REQUEUE, Interrupted, interruption_at_once
 from affwildnet.training_loop import check_finite
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 # Everything that has a state or draws: dropout in three places, the loss's scale, a schedule.
-MODEL = ModelOptions(layers=2, units=8, attention_length=3, fc=("12",), dropout=0.3)
+MODEL = ModelOptions(layers=2, units=8, attention_length=0, fc=("12",), dropout=0.3)
 CHOSEN = TrainOptions(batch=2, sequence_length=6, precision="mixed_float16")
 OPTIMIZING = OptimizerOptions(schedule="cosine", schedule_steps=60, warmup_steps=3, clip_norm=1.0, weight_decay=0.01)
 RUN = TrainRun(checkpoint_seconds=0, checkpoint_steps=2, keep_checkpoints=3, keep_unevaluated=0)
@@ -63,6 +64,7 @@ def _values(folder, step):
     return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
 
 
+@pytest.mark.timeout(900)
 def test_killed_and_interrupted_training_goes_on_to_the_same_bits(tmp_path, demo_workspace):
     folder, whole = ModelFolder(tmp_path / "broken"), ModelFolder(tmp_path / "whole")
     code, _ = _run_until(demo_workspace, folder, signal.SIGKILL, 2)
@@ -92,6 +94,15 @@ def test_user_signal_of_a_cluster_saves_and_asks_to_be_queued_again(tmp_path, de
     assert code == 85, output
     ended = read_json(folder.training)
     assert ended == {"state": "interrupted", "step": max(list_checkpoints(folder)), "reason": "SIGUSR1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_signal_before_the_first_step_ends_at_once_and_leaves_the_handlers_as_they_were(tmp_path, number):
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=f"^{number.name} after step 0$"), interruption_at_once(ModelFolder(tmp_path)):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+    assert signal.getsignal(number) == before
 
 
 SMALL = (ModelOptions(layers=1, units=4, attention_length=0), TrainOptions(batch=2, sequence_length=5))
