@@ -75,6 +75,7 @@ SCRIPTS = [
     "affwildnet-fetch-weights = affwildnet.fetch_weights:run",
     "affwildnet-import-tf1 = affwildnet.import_tf1:run",
     "affwildnet-predict = affwildnet.predict:run",
+    "affwildnet-supervise = affwildnet.supervise:run",
     "affwildnet-test = affwildnet.test:run",
     "affwildnet-train = affwildnet.train:run",
 ]

@@ -4,15 +4,34 @@ Constant input. The CCC's denominator ``s_x² + s_y² + (x̄ - ȳ)²`` has no ep
 one of the two constant: 0; both constant and different: 0; both constant and equal: 0/0 = NaN, for agreement between
 two constants is undefined. Training stops at a loss that is not finite, so such a batch (labels that never move,
 matched to the last bit) is seen rather than scored.
+
+Replicas. In a replica of a `tf.distribute` strategy every loss is the one of all replicas' frames together, the same
+in each: neither the CCC nor a mean over frames with weights is the mean of the replicas' own. Differentiate the loss
+divided by the number of replicas, for the gradient of `all_reduce` sums over them and so does the optimizer.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-Loss = Callable[[tf.Tensor, tf.Tensor, "tf.Tensor | None"], tf.Tensor]
+from affwildnet.replicas import of_all_replicas
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A loss in two parts, between which the replicas meet.
+
+    Attributes:
+      moments: predictions, labels and weights of one shape (weights None: all 1) -> what this replica's frames
+        contribute, a vector (K,) of float32, or of float64 where an input is.
+      value: the vectors of all replicas (R, K) -> the loss, a scalar.
+    """
+
+    moments: Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]
+    value: Callable[[tf.Tensor], tf.Tensor]
 
 
 def ccc(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
@@ -25,16 +44,7 @@ def ccc(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = N
     Returns:
       A scalar in [-1, 1]; see the module's docstring for constant input.
     """
-    x, y, w = _flat(predictions, labels, weights)
-    # Deviations from one frame's value make constants exact zeros, which rounding in their mean would not.
-    x0, y0 = (tf.stop_gradient(tf.gather(values, tf.argmax(w))) for values in (x, y))
-    x, y = x - x0, y - y0
-    count = tf.reduce_sum(w)
-    mean_x, mean_y = tf.reduce_sum(w * x) / count, tf.reduce_sum(w * y) / count
-    dx, dy = x - mean_x, y - mean_y
-    covariance = tf.reduce_sum(w * dx * dy) / count
-    variances = tf.reduce_sum(w * (dx * dx + dy * dy)) / count
-    return 2 * covariance / (variances + tf.square(x0 - y0 + mean_x - mean_y))
+    return _ccc_value(of_all_replicas(_ccc_moments(predictions, labels, weights)))
 
 
 def ccc_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
@@ -44,13 +54,55 @@ def ccc_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | Non
 
 def mse_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """The mean squared error over the frames that count, a scalar; arguments as `ccc`'s."""
+    return _mse_value(of_all_replicas(_mse_moments(predictions, labels, weights)))
+
+
+def _ccc_moments(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    """Frames that count, x and y of the first of them, means from there on, covariance and variances times frames."""
     x, y, w = _flat(predictions, labels, weights)
-    return tf.reduce_sum(w * tf.square(x - y)) / tf.reduce_sum(w)
+    # Deviations from one frame's value make constants exact zeros, which rounding in their mean would not.
+    x0, y0 = (tf.stop_gradient(tf.gather(values, tf.argmax(w))) for values in (x, y))
+    x, y = x - x0, y - y0
+    count = tf.reduce_sum(w)
+    # Without a frame that counts nothing is contributed, here; the value is NaN if that holds for all replicas.
+    mean_x, mean_y = (tf.math.divide_no_nan(tf.reduce_sum(w * values), count) for values in (x, y))
+    dx, dy = x - mean_x, y - mean_y
+    covariance, variances = tf.reduce_sum(w * dx * dy), tf.reduce_sum(w * (dx * dx + dy * dy))
+    return tf.stack([count, x0, y0, mean_x, mean_y, covariance, variances])
+
+
+def _ccc_value(moments: tf.Tensor) -> tf.Tensor:
+    """The CCC from the rows of all replicas (R, 7), joined as Chan, Golub and LeVeque (1979) join variances."""
+    counts, x0, y0, mean_x, mean_y, covariances, variances = tf.unstack(moments, axis=1)
+    count = tf.reduce_sum(counts)
+    first = tf.argmax(counts > 0)
+    # Every replica's origin and mean as seen from one origin: where all are constant, exact zeros again.
+    mean_x, mean_y = (values - tf.gather(values, first) + mean for values, mean in ((x0, mean_x), (y0, mean_y)))
+    all_x, all_y = (_mean_over_replicas(mean, counts) for mean in (mean_x, mean_y))
+    dx, dy = mean_x - all_x, mean_y - all_y
+    covariance = tf.reduce_sum(covariances + counts * dx * dy) / count
+    variance = tf.reduce_sum(variances + counts * (dx * dx + dy * dy)) / count
+    return 2 * covariance / (variance + tf.square(tf.gather(x0 - y0, first) + all_x - all_y))
+
+
+def _mean_over_replicas(means: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    # One replica's mean times its frames and divided by them would be rounded twice.
+    return means[0] if means.shape[0] == 1 else tf.reduce_sum(counts * means) / tf.reduce_sum(counts)
+
+
+def _mse_moments(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    x, y, w = _flat(predictions, labels, weights)
+    return tf.stack([tf.reduce_sum(w * tf.square(x - y)), tf.reduce_sum(w)])
+
+
+def _mse_value(moments: tf.Tensor) -> tf.Tensor:
+    squares, count = tf.unstack(tf.reduce_sum(moments, axis=0))
+    return squares / count
 
 
 LOSSES: dict[str, Loss] = {
-    "ccc": ccc_loss,
-    "mse": mse_loss,
+    "ccc": Loss(_ccc_moments, lambda moments: 1 - _ccc_value(moments)),
+    "mse": Loss(_mse_moments, _mse_value),
 }
 
 
@@ -64,17 +116,21 @@ def affect_loss(
     """The loss of a batch of sequences: the mean over the outputs of each one's loss over all B * T frames.
 
     Args:
-      labels, predictions: (B, T, len(outputs)).
+      labels, predictions: (B, T, len(outputs)); in a replica, its part of the batch.
       weights: (B, T), 1 for a frame that counts and 0 for padding; None counts all.
       kind: a name in `LOSSES`.
       outputs: the names of the last axis.
 
     Returns:
-      "total" and one term for each of `outputs`: scalars, float32 (float64 where an input is).
+      "total" and one term for each of `outputs`: scalars, float32 (float64 where an input is), of the whole batch.
     """
     if kind not in LOSSES:
         raise ValueError(f"there is no loss {kind!r}; the losses are {', '.join(sorted(LOSSES))}")
-    terms = {name: LOSSES[kind](predictions[..., i], labels[..., i], weights) for i, name in enumerate(outputs)}
+    loss = LOSSES[kind]
+    moments = [loss.moments(predictions[..., i], labels[..., i], weights) for i in range(len(outputs))]
+    # One message between the replicas for all outputs.
+    rows = tf.unstack(of_all_replicas(tf.stack(moments)), axis=1)
+    terms = {name: loss.value(row) for name, row in zip(outputs, rows, strict=True)}
     return {"total": tf.add_n(list(terms.values())) / len(terms), **terms}
 
 

@@ -5,7 +5,9 @@
 | ``model.json`` | architecture, training options, the database it saw |
 | ``input.json`` | what faces it takes (`InputSpec`) |
 | ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
-| ``training.json`` | ``running``, ``finished`` (and at which step) or ``failed`` |
+| ``training.json`` | ``running``, or how it ended: ``finished``, ``interrupted``, ``failed`` |
+| ``stop.json`` | the evaluator's request to end the training |
+| ``supervision/`` | what `affwildnet.supervise` started, and how that ended |
 | ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |
@@ -51,6 +53,10 @@ class ModelFolder:
     def training(self) -> Path:
         return self.root / "training.json"
 
+    @property
+    def stop_request(self) -> Path:
+        return self.root / "stop.json"
+
     def evaluations(self, partition: str = "validation") -> Path:
         """The validation part's is ``evaluations.csv``, the only one that chooses the best checkpoints."""
         return self.root / ("evaluations.csv" if partition == "validation" else f"evaluations-{partition}.csv")
@@ -76,10 +82,12 @@ def describe_model(
     spec: InputSpec,
     training: dict[str, Any],
     database: dict[str, Any],
+    training_defaults: dict[str, Any] | None = None,
 ) -> None:
     """Writes ``model.json`` and ``input.json``, or checks that those of an earlier start say the same.
 
-    Of the database only new `trained_subjects` are then added: people may have joined since.
+    Of the database only new `trained_subjects` are then added: people may have joined since. An option that the earlier
+    start did not know yet had its default, of training those of `training_defaults`.
 
     Raises:
       InputError: the folder holds a model of other options (naming the first).
@@ -92,12 +100,13 @@ def describe_model(
     known = read_json(folder.model)
     if read_input_spec(folder.input) != spec:
         raise InputError(folder.input, "the model takes other faces than these records hold", "use an empty --model")
-    for part in ("model", "training"):
-        # JSON has no tuples.
+    for part, defaults in (("model", dataclasses.asdict(ModelOptions())), ("training", training_defaults or {})):
+        before = defaults | known.get(part, {})
         for name, value in told[part].items():
-            value = list(value) if isinstance(value, tuple) else value
-            if known.get(part, {}).get(name) != value:
-                what = f"{name} was {known.get(part, {}).get(name)!r} when training began, and is {value!r} now"
+            # JSON has no tuples.
+            then, now = (list(v) if isinstance(v, tuple) else v for v in (before.get(name), value))
+            if then != now:
+                what = f"{name} was {then!r} when training began, and is {now!r} now"
                 raise InputError(folder.model, what, f"give --{name} as it was, or use an empty --model folder")
     added = add_subjects(known.get("database", {}), database)
     if added:

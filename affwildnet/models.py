@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from affwildnet.backbones import BACKBONES
 from affwildnet.cells import CELLS
+from affwildnet.dropout import drop, fold_seed, random_seed
 from affwildnet.input_spec import COLOUR_ORDERS, InputSpec
 from affwildnet.keras_check import require_keras_2
 from affwildnet.recurrent import RecurrentBlock
@@ -78,7 +79,6 @@ class AffWildNet(tf.keras.Model):
                 dropout=options.dropout,
                 name="block",
             )
-        self.dropout = tf.keras.layers.Dropout(options.dropout, name="dropout")
         # float32 under mixed precision too: the CCC compares small differences.
         start = FC_STARTS[options.fc_start]()
         self.head = tf.keras.layers.Dense(len(options.outputs), kernel_initializer=start, name="head", dtype="float32")
@@ -133,17 +133,38 @@ class AffWildNet(tf.keras.Model):
         state: Sequence[tf.Tensor],
         training: bool = False,
         block: Block | None = None,
+        seed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """`run` from features (B, T, D) on; a frozen backbone's features can be computed once and kept."""
+        """`run` from features (B, T, D) on; a frozen backbone's features can be computed once and kept.
+
+        `seed`, int32 (2,), decides what is dropped in training; without, something else in every call.
+        """
+        dropout = self.options.dropout if training else 0.0
+        if dropout and seed is None:
+            seed = random_seed()
         if self.fc is not None:
-            features = self.fc(features, training=training)
+            features = self.fully_connected(features, dropout, seed) if dropout else self.fc(features)
         if self.block is None:
             return self.head(features), []
         if block is None:
-            outputs, new_state = self.block(features, initial_state=state, training=training)
+            between = fold_seed(seed, 0) if dropout else None
+            outputs, new_state = self.block(features, initial_state=state, training=training, seed=between)
         else:
             outputs, new_state = block(features, initial_state=state)
-        return self.head(self.dropout(outputs, training=training)), new_state
+        if dropout:
+            outputs = drop(outputs, dropout, fold_seed(seed, 1))
+        return self.head(outputs), new_state
+
+    def fully_connected(self, features: tf.Tensor, dropout: float, seed: tf.Tensor) -> tf.Tensor:
+        """The layers of `fc`, a part `dropout` of what each gives dropped: (B, T, D) -> (B, T, last width)."""
+        assert self.fc is not None
+        for number, layer in enumerate(self.fc.layers):
+            # Keras's own layers mark the places; what they draw no checkpoint could take up again.
+            if isinstance(layer, tf.keras.layers.Dropout):
+                features = drop(features, dropout, fold_seed(seed, 2 + number))
+            else:
+                features = layer(features)
+        return features
 
     def call(self, faces: tf.Tensor, training: bool = False, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
         """Predictions (B, T, len(outputs)) float32 of whole sequences (B, T, S, S, 3) uint8 RGB, from zero state."""

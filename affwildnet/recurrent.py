@@ -10,6 +10,7 @@ import tensorflow as tf
 from affwildnet.cells.attention import AttentionCell, AttentionWeightsCell
 from affwildnet.cells.fused_attention import FusedAttention, fusible
 from affwildnet.cells.stack import stack_cells
+from affwildnet.dropout import kept_masks, random_seed
 from affwildnet.keras_check import require_keras_2
 
 
@@ -54,7 +55,7 @@ class RecurrentBlock(tf.keras.layers.Layer):
         }
         # The policy, not the dtype: under mixed precision inner cells must compute in 16 bits and keep float32 weights.
         policy = self._dtype_policy
-        self.stack = stack_cells(cell, layers, units, recurrent_limit_frames, dropout, dtype=policy)
+        self.stack = stack_cells(cell, layers, units, recurrent_limit_frames, dtype=policy)
         self.projection = None
         if getattr(self.stack.cells[0], "keeps_width", False):
             self.projection = tf.keras.layers.Dense(units, name="projection", dtype=policy)
@@ -76,6 +77,7 @@ class RecurrentBlock(tf.keras.layers.Layer):
         initial_state: Sequence[tf.Tensor] | None = None,
         mask: tf.Tensor | None = None,
         training: bool = False,
+        seed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Runs the frames in order. A sequence run in pieces, each from the state before it, equals one run.
 
@@ -85,17 +87,36 @@ class RecurrentBlock(tf.keras.layers.Layer):
           mask: (B, T) bool or None. A frame where it is False leaves the state as it is; its output repeats the one
             before (zeros if none).
           training: whether a part is dropped between the layers.
+          seed: of what is dropped, int32 (2,); None drops something else in every call.
 
         Returns:
           outputs (B, T, units) in the compute dtype, and the state after the last frame.
         """
         inputs, states = self._start(inputs, initial_state)
-        drops = training and self._config["dropout"] > 0
+        drops = training and self._config["dropout"] > 0 and len(self.stack.cells) > 1
         if mask is None and not drops and self._config["fused"] and fusible(self.cell):
             if not self.rnn.built:
                 self.rnn(inputs[:, :1], initial_state=states)
             return self.fused_attention()(inputs, states)
-        outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask, training=training)
+        if drops:
+            return self._run_dropping(inputs, states, mask, seed)
+        outputs, *final_state = self.rnn(inputs, initial_state=states, mask=mask)
+        return outputs, final_state
+
+    def _run_dropping(
+        self, inputs: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None, seed: tf.Tensor | None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """`call` with dropout, whose masks of all frames are drawn before the loop, and so from the seed alone."""
+        if not self.rnn.built:
+            self.rnn(inputs[:, :1], initial_state=states)
+        shape = tf.shape(inputs)
+        width = sum(cell.output_size for cell in self.stack.cells[:-1])
+        seed = random_seed() if seed is None else seed
+        kept = kept_masks([shape[0], shape[1], width], self._config["dropout"], seed, self.compute_dtype)
+        rnn = tf.keras.layers.RNN(
+            DroppingCell(self.cell), return_sequences=True, return_state=True, dtype=self._dtype_policy
+        )
+        outputs, *final_state = rnn((inputs, kept), initial_state=states, mask=mask)
         return outputs, final_state
 
     def literal(
@@ -151,3 +172,22 @@ class RecurrentBlock(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._config}
+
+
+class DroppingCell:
+    """A built cell of a block that reads, beside a frame's features, what its stack keeps (see `CellStack.call`).
+
+    Not a layer: it has no weights of its own.
+    """
+
+    def __init__(self, cell: tf.keras.layers.Layer) -> None:
+        self.cell = cell
+        self.state_size = cell.state_size
+        self.output_size = cell.output_size
+
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One frame: inputs (B, D) and masks (B, W), states of the cell -> (its outputs, new states)."""
+        features, kept = inputs
+        return self.cell(features, list(states), kept=kept)

@@ -21,7 +21,8 @@ from affwildnet.cached_features import cache_features
 from affwildnet.cases import CASES, learning_rate, trained_variables
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import AffWildNet, ModelOptions, build_model
-from affwildnet.train_step import make_optimizer, make_train_step
+from affwildnet.optimizer import make_optimizer
+from affwildnet.train_step import StepOptions, make_train_step
 from tfrecords import options
 from tfrecords.convert import RESIZE
 from tfrecords.index import RecordFile, open_record
@@ -93,7 +94,9 @@ def epoch(
     """A function that trains one epoch and returns its seconds and losses; compiled before it is first timed."""
     variables = trained_variables(model, CASES[case])
     optimizer = make_optimizer(learning_rate(case, model.options), variables)
-    step = make_train_step(model, variables, optimizer, "ccc", CASES[case], original_batch_norm)
+    step = make_train_step(
+        model, variables, optimizer, CASES[case], StepOptions(original_batch_norm=original_batch_norm)
+    )
     steps = sum(len(file.frames) // 80 for file in files) // 2
     batches = lambda: training_dataset(files, 80, 2, 1, OUTPUTS).take(max(1, steps))  # noqa: E731
     initial = [variable.numpy() for variable in variables]
@@ -106,7 +109,7 @@ def epoch(
 
     def run() -> tuple[float, list[float]]:
         start = time.perf_counter()
-        losses = [float(step(batch)["total"]) for batch in batches()]
+        losses = [float(step(batch).losses["total"]) for batch in batches()]
         return time.perf_counter() - start, losses
 
     return run

@@ -90,14 +90,19 @@ def training_dataset(
     first_step: int = 0,
     gap_factor: float = GAP_FACTOR,
     shuffle_labels: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Endless shuffled batches for training, see `load_batches` and `sequences.training_batches`.
+
+    With a `share` (k, n) only the k-th of n equal parts of every batch, of which the process knows the rest: n
+    processes together train on the same batches as one.
 
     With `shuffle_labels` every frame gets the labels of a random frame of `files`: a control that nothing can be
     learned from.
     """
     replaced = shuffled_labels(files, labels, seed) if shuffle_labels else None
-    batches = lambda: training_batches(files, length, batch, seed, first_step, gap_factor)  # noqa: E731
+    whole = lambda: training_batches(files, length, batch, seed, first_step, gap_factor)  # noqa: E731
+    batches = lambda: (np.split(rows, share[1])[share[0]] for rows in whole())  # noqa: E731
     return load_batches(files, batches, length, labels, replaced)
 
 

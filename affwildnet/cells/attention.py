@@ -81,14 +81,17 @@ class AttentionCell(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(
-        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], kept: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """One frame: inputs (B, D), states as `state_size` says -> (outputs (B, A), new states)."""
+        """One frame: inputs (B, D), states as `state_size` says -> (outputs (B, A), new states).
+
+        `kept`: see `CellStack.call`.
+        """
         *cell_states, attention, flat_window = states
         window = tf.reshape(flat_window, [-1, self.attn_length, self.output_size])
 
         attended = project([inputs, attention], self.input_kernel, self.input_bias)
-        cell_output, cell_states = self.cell(attended, cell_states, training=training)
+        cell_output, cell_states = self.cell(attended, cell_states, kept=kept)
         query = project(cell_states, self.query_kernel, self.query_bias)
         attention = attend(window, query, tf.convert_to_tensor(self.window_kernel)[0, 0], self.score)
         output = project([cell_output, attention], self.output_kernel, self.output_bias)

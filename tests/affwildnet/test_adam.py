@@ -77,6 +77,27 @@ def test_gradient_of_a_gather_is_taken_as_a_dense_one() -> None:
     np.testing.assert_allclose(variable, [[1, 1], [0.9, 0.9], [1, 1]], atol=1e-6)
 
 
+def test_weight_decay_takes_its_part_of_kernels_beside_the_step_and_spares_vectors() -> None:
+    gradients = [np.full((3, 2), 0.5), np.full((3, 2), -0.25)]
+    plain = tf1_adam(np.ones((3, 2)), gradients[:1], 0.1)
+    kernel, bias = tf.Variable(tf.ones([3, 2])), tf.Variable(tf.ones([2]))
+    adam = FusedAdam(0.1, weight_decay=0.3)
+    adam.build([kernel, bias])
+    adam.apply_gradients([(tf.constant(gradients[0], tf.float32), kernel), (tf.zeros([2]), bias)])
+    np.testing.assert_allclose(kernel, plain - 0.1 * 0.3, rtol=1e-5)
+    np.testing.assert_array_equal(bias, [1, 1])
+
+
+def test_rate_that_is_a_function_is_asked_with_the_updates_done() -> None:
+    variable = tf.Variable([1.0])
+    adam = FusedAdam(lambda step: tf.where(step < 1, 0.1, 0.0))
+    adam.build([variable])
+    adam.apply_gradients([(tf.constant([2.0]), variable)])
+    np.testing.assert_allclose(variable, [0.9], atol=1e-6)
+    adam.apply_gradients([(tf.constant([2.0]), variable)])
+    np.testing.assert_allclose(variable, [0.9], atol=1e-6)
+
+
 # In a process of its own, because logical devices are set before TensorFlow starts.
 TWO_REPLICAS = """
 import numpy as np, tensorflow as tf

@@ -12,8 +12,10 @@ from affwildnet.checkpoints import choose_checkpoint, keep_best, list_checkpoint
 from affwildnet.input_spec import InputSpec
 from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions, build_model
-from affwildnet.train import TrainOptions, TrainRun, case_of, starting_weights, train
-from affwildnet.train_step import make_optimizer, make_train_step
+from affwildnet.optimizer import make_optimizer
+from affwildnet.train import TrainOptions, TrainRun, train
+from affwildnet.train_step import StepOptions, make_train_step
+from affwildnet.training_start import case_of, starting_weights
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
 from tfrecords.loader import training_dataset
@@ -39,7 +41,8 @@ def _changed(case, options=MODEL, original_batch_norm=False):
     variables = trained_variables(model, CASES[case])
     before = [variable.numpy() for variable in model.variables]
     optimizer = make_optimizer(1e-3, variables)
-    make_train_step(model, variables, optimizer, "ccc", CASES[case], original_batch_norm)(_batch())
+    chosen = StepOptions(original_batch_norm=original_batch_norm)
+    make_train_step(model, variables, optimizer, CASES[case], chosen)(_batch())
     pairs = zip(model.variables, before, strict=True)
     return model, {id(variable) for variable, value in pairs if not np.array_equal(variable.numpy(), value)}
 
@@ -177,9 +180,9 @@ def test_cached_features_give_the_same_training_and_are_computed_once(tmp_path, 
         files = open_partition(demo_workspace, "train")
         files = cache_features(demo_workspace, files, model) if cached else files
         variables = trained_variables(model, CASES["0"])
-        step = make_train_step(model, variables, make_optimizer(1e-3, variables), "ccc", CASES["0"])
+        step = make_train_step(model, variables, make_optimizer(1e-3, variables), CASES["0"], StepOptions())
         batches = training_dataset(files, 10, 2, 1, MODEL.outputs).take(5)
-        losses[cached] = [float(step(batch)["total"]) for batch in batches]
+        losses[cached] = [float(step(batch).losses["total"]) for batch in batches]
     np.testing.assert_allclose(losses[True], losses[False], atol=1e-3)
     folder = demo_workspace.root / "features" / backbone_key(model)
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

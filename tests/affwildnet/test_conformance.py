@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import two_devices
 
 from affwildnet.adam import FusedAdam
 from affwildnet.backbones import BACKBONES
@@ -25,8 +25,9 @@ from affwildnet.cells import CELLS
 from affwildnet.composites import COMPOSITES
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
+from affwildnet.optimizer import make_optimizer
 from affwildnet.serving import ServedModel
-from affwildnet.train_step import make_optimizer, make_train_step
+from affwildnet.train_step import StepOptions, make_train_step
 
 SPEC = InputSpec()
 SMALL = ModelOptions(units=8, attention_length=3)
@@ -107,10 +108,10 @@ def _train(entry: str, model: tf.keras.Model) -> float:
         "weights": tf.ones([2, 3]),
     }
     variables = trained_variables(model, CASES["2"])
-    step = make_train_step(model, variables, make_optimizer(1e-3, variables), "mse", CASES["2"])
+    step = make_train_step(model, variables, make_optimizer(1e-3, variables), CASES["2"], StepOptions("mse"))
     tf.config.run_functions_eagerly(True)
     try:
-        return float(step(batch)["total"])
+        return float(step(batch).losses["total"])
     finally:
         tf.config.run_functions_eagerly(False)
 
@@ -200,24 +201,11 @@ def test_mixed_precision_trains_float32_weights(entry: str) -> None:
         tf.keras.mixed_precision.set_global_policy("float32")
 
 
-def _split_the_cpu() -> None:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    # What runs once is not worth compiling.
-    tf.config.run_functions_eagerly(True)
-
-
 @pytest.fixture(scope="module")
-def two_devices() -> Iterator[ProcessPoolExecutor]:
-    """A process in which TensorFlow has two CPUs: how many there are is settled when a process first computes."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _split_the_cpu) as process:
+def two_cpus() -> Iterator[ProcessPoolExecutor]:
+    # What runs once is not worth compiling.
+    with two_devices.start(eagerly=True) as process:
         yield process
-
-
-@functools.cache
-def _mirrored_strategy() -> tf.distribute.Strategy:
-    # One for the process: a second would number its sums from the start again, and the runtime remembers their shapes.
-    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
 
 
 def _step_on_two_devices(entry: str) -> dict[str, float]:
@@ -227,7 +215,7 @@ def _step_on_two_devices(entry: str) -> dict[str, float]:
     the sum of the halves' gradients is the whole's. With an ε of 1 a small gradient moves a weight little: Adam's first
     step is otherwise the gradient's sign, which rounding settles where that is almost 0.
     """
-    strategy = _mirrored_strategy()
+    strategy = two_devices.mirrored_strategy()
     tf.keras.utils.set_random_seed(1)
     with strategy.scope():
         mirrored = build_model(ENTRIES[entry], SPEC)
@@ -278,9 +266,9 @@ def _difference(ones: list[np.ndarray], others: list[np.ndarray], rounding: floa
 
 @one_a_family
 def test_step_on_two_devices_with_half_a_batch_each_is_the_step_on_one(
-    entry: str, two_devices: ProcessPoolExecutor
+    entry: str, two_cpus: ProcessPoolExecutor
 ) -> None:
-    found = two_devices.submit(_step_on_two_devices, entry).result()
+    found = two_cpus.submit(_step_on_two_devices, entry).result()
     assert found["copies"] == 0 and found["moved"] > 0
     assert found["loss"] < 1e-4 and found["gradients"] < 1e-3 and found["steps"] < 1e-3, found
 

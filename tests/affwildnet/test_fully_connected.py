@@ -48,7 +48,7 @@ def test_dropout_falls_in_training_only_and_on_layers_and_block() -> None:
     np.testing.assert_array_equal(model(faces), exact(faces))
     assert not np.allclose(model(faces, training=True), exact(faces, training=True))
     features = model.features(faces)
-    dropped = model.fc(features, training=True).numpy()
+    dropped = model.fully_connected(features, 0.5, tf.constant([1, 2])).numpy()
     kept = model.fc(features).numpy()
     where = dropped != 0
     np.testing.assert_allclose(dropped[where], 2 * kept[where], rtol=1e-5)

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.util import event_pb2
 
 from affwildnet.checkpoints import hold_checkpoint, list_checkpoints
 from affwildnet.evaluate import EvaluateOptions, evaluate_checkpoints
 from affwildnet.export import export_model
 from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions
+from affwildnet.optimizer import OptimizerOptions
 from affwildnet.serving import open_model
 from affwildnet.test import TestOptions as HeldOutOptions  # pytest would collect a name that begins with Test
 from affwildnet.test import test_model as run_held_out
@@ -25,12 +27,12 @@ from affwildnet.train import TrainOptions, TrainRun, train
 from data_pipeline.removal.models import NOT_TRAINED, TRAINED, find_models
 from tfrecords.errors import InputError
 from tfrecords.sidecar import sidecar_path
-from tfrecords.workspace import Workspace, read_csv, read_json, write_csv
+from tfrecords.workspace import Workspace, read_csv, read_json, write_csv, write_json
 
 ROOT = Path(__file__).parents[2]
 MODEL = ModelOptions(cell="gru", layers=1, units=8, attention_length=5)
 SMALL = TrainOptions(batch=2, sequence_length=10)
-RUN = TrainRun(steps=6, checkpoint_seconds=0, checkpoint_steps=2, log_steps=1)
+RUN = TrainRun(steps=6, checkpoint_seconds=0, checkpoint_steps=2, log_steps=1, image_steps=3)
 SIZES = ("--cell=gru", "--layers=1", "--units=8", "--attention_length=5", "--sequence_length=10", "--batch=2")
 
 
@@ -81,7 +83,42 @@ def test_training_that_stopped_goes_on_to_the_same_weights(tmp_path, demo_worksp
     whole, resumed = _weights(trained, 6), _weights(folder, 6)
     assert whole.keys() == resumed.keys() and len(whole) > 10
     for name, value in whole.items():
-        np.testing.assert_allclose(resumed[name], value, atol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+
+
+def test_tensorboard_shows_losses_gradients_rate_and_a_sequences_curves(trained):
+    found = {}
+    for path in trained.events("train").iterdir():
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = event_pb2.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    scalars = {f"losses/CCC_loss{suffix}" for suffix in ("", "_valence", "_arousal")}
+    scalars |= {f"gradients/{part}" for part in ("global", "backbone", "block", "head")}
+    scalars |= {"training/learning_rate", "training/frames_per_second"}
+    assert set(found) == scalars | {"curves"}
+    for tag in scalars:
+        assert list(found[tag]) == [1, 2, 3, 4, 5, 6] and np.isfinite(list(found[tag].values())).all(), tag
+    assert set(found["training/learning_rate"].values()) == {np.float32(1e-4)}
+    assert list(found["curves"]) == [3, 6]
+    picture = tf.io.decode_png(found["curves"][3][2], channels=3).numpy()
+    # Curves of the predictions' orange: drawn in both panels.
+    orange = (picture[..., 0] > 240) & (picture[..., 2] < 60)
+    half = len(picture) // 2
+    assert orange[:half].sum() > 50 and orange[half:].sum() > 50
+
+
+def test_folder_of_a_training_that_knew_fewer_options_is_resumed_as_if_it_had_their_defaults(
+    tmp_path, demo_workspace, trained
+):
+    folder = ModelFolder(tmp_path / "copy")
+    shutil.copytree(trained.root, folder.root)
+    facts = read_json(folder.model)
+    del facts["training"]["schedule"], facts["training"]["precision"]
+    write_json(folder.model, facts)
+    assert train(folder, demo_workspace, RUN, MODEL, SMALL) == 6
+    with pytest.raises(InputError, match="schedule was 'constant' when training began, and is 'step' now"):
+        train(folder, demo_workspace, RUN, MODEL, SMALL, OptimizerOptions(schedule="step", schedule_steps=9))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +140,7 @@ def test_folder_with_other_options_is_refused_naming_the_option(demo_workspace, 
 
 def test_loss_that_is_not_finite_stops_with_the_frames_named(tmp_path, demo_workspace):
     wild = dataclasses.replace(SMALL, learning_rate=1e30)
-    with pytest.raises(InputError, match=r"the loss of step \d is (nan|inf) \(frames \S+/\d{5} to \S+/\d{5}\); lower"):
+    with pytest.raises(InputError, match=r"of step \d is (nan|inf) \(frames \S+/\d{5}-\d{5}; \S+/\d{5}-\d{5}\); lower"):
         train(ModelFolder(tmp_path), demo_workspace, RUN, MODEL, wild)
 
 
@@ -257,4 +294,4 @@ def test_killed_training_goes_on_from_its_last_checkpoint(tmp_path, demo_workspa
     train(whole, demo_workspace, dataclasses.replace(RUN, steps=reached + 3), MODEL, SMALL)
     one, other = _weights(whole, reached + 3), _weights(folder, reached + 3)
     for name, value in one.items():
-        np.testing.assert_allclose(other[name], value, atol=1e-5, err_msg=name)
+        np.testing.assert_array_equal(other[name], value, err_msg=name)
