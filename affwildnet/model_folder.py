@@ -6,7 +6,9 @@
 | ``input.json`` | what faces it takes (`InputSpec`) |
 | ``checkpoints/`` | `tf.train.Checkpoint`s of model, optimizer and step |
 | ``training.json`` | ``running``, ``finished`` (and at which step) or ``failed`` |
+| ``stop.json`` | that training shall stop, and why |
 | ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
+| ``evaluations/`` | a CSV a checkpoint with a row an entry (``evaluations-PART/``) |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |
 | ``events/`` | TensorBoard |
@@ -50,6 +52,10 @@ class ModelFolder:
     @property
     def training(self) -> Path:
         return self.root / "training.json"
+
+    @property
+    def stop_request(self) -> Path:
+        return self.root / "stop.json"
 
     def evaluations(self, partition: str = "validation") -> Path:
         """The validation part's is ``evaluations.csv``, the only one that chooses the best checkpoints."""
