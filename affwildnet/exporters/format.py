@@ -51,7 +51,7 @@ class Format:
 RunStep = Callable[[Mapping[str, Any], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def make_reference(model: AffWildNet, batch: int = 2, frames: int = 12, seed: int = 0) -> Reference:
+def make_reference(model: AffWildNet, batch: int = 2, frames: int = 8, seed: int = 0) -> Reference:
     """Random faces, and what the Keras model makes of them in float32."""
     generator = np.random.default_rng(seed)
     size = model.face_spec.size
