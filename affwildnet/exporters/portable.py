@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -37,10 +38,7 @@ def portable_step(model: AffWildNet) -> tf.types.experimental.PolymorphicFunctio
         parts = tf.split(more[0], widths, axis=1) if widths else []
         landmarks = more[-1] if model.options.landmarks_68 else None
 
-        def one_frame(features: tf.Tensor, initial_state: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            return _one_frame(block, features, initial_state)
-
-        one = None if block is None else one_frame
+        one = None if block is None else functools.partial(_one_frame, block)
         values, states = model.run(faces, parts, block=one, landmarks_68=landmarks)
         return {"values": values} | ({"next_state": tf.concat(states, axis=1)} if widths else {})
 
@@ -48,13 +46,13 @@ def portable_step(model: AffWildNet) -> tf.types.experimental.PolymorphicFunctio
 
 
 def _one_frame(
-    block: RecurrentBlock, features: tf.Tensor, state: Sequence[tf.Tensor]
+    block: RecurrentBlock, features: tf.Tensor, initial_state: Sequence[tf.Tensor]
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """What the block does of features (B, 1, D): the cell once."""
     frame = features[:, 0]
     if block.projection is not None:
         frame = block.projection(frame)
-    output, states = block.cell(frame, list(state))
+    output, states = block.cell(frame, list(initial_state))
     return output[:, tf.newaxis], list(states)
 
 
