@@ -50,7 +50,9 @@ class EvaluateOptions:
     stop_after: int = option(
         0, "ask training to stop after so many evaluations without a higher mean CCC; 0 never does", at_least=0
     )
-    retries: int = option(5, "how often a checkpoint that cannot be read is tried again before it is skipped")
+    retries: int = option(
+        5, "how often a checkpoint that cannot be read is tried again before it is skipped", at_least=0
+    )
     poll_seconds: float = option(10.0, "seconds between looks for new checkpoints", at_least=0)
     exit_when_trained: bool = option(True, "end when training has ended and all its checkpoints are evaluated")
     grace_seconds: float = option(20.0, "how long to wait for training to go on where it had ended before", at_least=0)
