@@ -1,34 +1,40 @@
 """Evaluates every new checkpoint on the validation part: ``python -m affwildnet.evaluate --workspace=W --model=DIR``.
 
-Runs beside ``affwildnet.train``, on another GPU if there is one, and looks for checkpoints until training has finished.
+Runs beside ``affwildnet.train``, on another GPU or another machine that shares the folders, and looks for checkpoints
+until training has finished. The two know of each other by files only, and no clock is compared with another machine's.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from absl import flags
 
-from affwildnet.checkpoints import (
-    hold_checkpoint,
-    keep_best,
-    list_checkpoints,
-    release_checkpoint,
-    restore_model,
-)
+from affwildnet.bootstrap import BootstrapOptions
+from affwildnet.checkpoints import hold_checkpoint, list_checkpoints, release_checkpoint, restore_model
 from affwildnet.devices import use_device
 from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
+from affwildnet.evaluation_files import (
+    catch_up_best,
+    evaluation_row,
+    read_evaluations,
+    request_stop,
+    write_evaluation,
+)
 from affwildnet.model_folder import ModelFolder, check_records, load_model
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
 from tfrecords.options import option
-from tfrecords.workspace import Workspace, read_csv, read_json, write_csv
+from tfrecords.workspace import Workspace, read_json
+
+WHICH = ("every", "latest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,69 +44,112 @@ class EvaluateOptions:
     workspace: str = option("", "workspace folder")
     model: str = option("", "model folder; may be empty yet, evaluation then waits for training to begin")
     partition: str = option("validation", "part of the database", choices=("train", "validation", "test"))
+    which: str = option(
+        "every", "every checkpoint, or at each look only the latest, so that a slow evaluation keeps up", WHICH
+    )
+    stop_after: int = option(
+        0, "ask training to stop after so many evaluations without a higher mean CCC; 0 never does", at_least=0
+    )
+    retries: int = option(
+        5, "how often a checkpoint that cannot be read is tried again before it is skipped", at_least=0
+    )
     poll_seconds: float = option(10.0, "seconds between looks for new checkpoints", at_least=0)
     exit_when_trained: bool = option(True, "end when training has ended and all its checkpoints are evaluated")
     grace_seconds: float = option(20.0, "how long to wait for training to go on where it had ended before", at_least=0)
+    exit_after_idle_seconds: float = option(
+        0.0, "end when there was nothing new for so long, as after a crash of training; 0 waits on", at_least=0
+    )
     batch: int = option(8, "sequences computed at once", at_least=1)
     gpu: int = option(1, "GPU of this process, -1 for the CPU; by default the second, or the CPU where there is none")
 
 
-def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: EvaluateOptions) -> int:
+def evaluate_checkpoints(
+    folder: ModelFolder,
+    workspace: Workspace,
+    chosen: EvaluateOptions,
+    intervals: BootstrapOptions = BootstrapOptions(),  # noqa: B008
+) -> int:
     """Evaluates checkpoints as they appear, in order and each once; returns how many.
 
     A checkpoint is done when its row is in the CSV. It is held as a copy until ``best.json`` knows of it too, so that
-    neither training's retention nor a kill between the two loses the best.
+    neither training's retention nor a kill between the two loses the best. One that cannot be read, as it is half
+    written or half copied, is tried again at the next looks, then skipped with a warning until the next start.
 
     Raises:
       InputError: the part is empty, its records do not fit the model, or training ended without a checkpoint.
     """
     files = open_partition(workspace, chosen.partition)
-    _wait_for_checkpoint(folder, chosen)
+    ended = _watch_training(folder, chosen.grace_seconds)
+    _wait_for_checkpoint(folder, chosen, ended)
     model, spec = load_model(folder)
     check_records(files, spec, folder)
     compiled = compile_model(model)
+    outputs = model.options.outputs
     trained = read_json(folder.model)["training"]
+    validating = chosen.partition == "validation"
     writer = tf.summary.create_file_writer(str(folder.events(chosen.partition)))
-    table = folder.evaluations(chosen.partition)
-    rows = _read_rows(table)
-    if chosen.partition == "validation":
-        _catch_up_best(folder, rows)
+    rows = read_evaluations(folder.evaluations(chosen.partition))
+    if validating:
+        catch_up_best(folder, rows)
     done = 0
-    damaged: set[int] = set()
-    began = time.monotonic()
+    failures: collections.Counter[int] = collections.Counter()
+    idle_since = time.monotonic()
     while True:
-        ended = _training_ended(folder, time.monotonic() - began, chosen)
-        known = {int(row["step"]) for row in rows} | damaged
-        new = {step: prefix for step, prefix in list_checkpoints(folder).items() if step not in known}
-        for step, prefix in new.items():
+        trained_out = ended()
+        waiting = _waiting(folder, {int(row["step"]) for row in rows}, failures, chosen)
+        for step, prefix in waiting.items():
             start = time.monotonic()
             held = hold_checkpoint(folder, prefix)
             try:
                 restore_model(model, held or prefix)
             except InputError as error:
-                print(f"warning: {error}", file=sys.stderr)
-                damaged.add(step)
+                failures[step] += 1
+                _tell_failure(error, failures[step], chosen.retries)
+                release_checkpoint(held or "")
                 continue
-            evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
+            evaluation = evaluate_model(compiled, outputs, files, trained, chosen.batch)
             _summarise(writer, evaluation, step)
-            rows.append(_row(step, prefix, evaluation, time.monotonic() - start))
-            write_csv(table, list(rows[0]), rows)
-            if chosen.partition == "validation":
-                _catch_up_best(folder, rows[-1:])
+            rows.append(evaluation_row(step, prefix, evaluation, outputs, time.monotonic() - start, intervals))
+            write_evaluation(folder, chosen.partition, rows, evaluation, outputs)
+            if validating:
+                catch_up_best(folder, rows[-1:])
             release_checkpoint(held or "")
             done += 1
+            idle_since = time.monotonic()
             print(f"step {step}: " + ", ".join(f"CCC {name} {value:.3f}" for name, value in evaluation.ccc.items()))
-        if not new and ended and chosen.exit_when_trained:
+            if validating and request_stop(folder, rows, chosen.stop_after):
+                print(f"no gain in {chosen.stop_after} evaluations: training is asked to stop", flush=True)
+        if not waiting and trained_out and chosen.exit_when_trained:
             return done
-        if not new:
+        if not set(waiting) - set(failures):
+            idle = time.monotonic() - idle_since
+            if not waiting and chosen.exit_after_idle_seconds and idle >= chosen.exit_after_idle_seconds:
+                print(f"nothing new for {idle:.0f} s")
+                return done
             time.sleep(chosen.poll_seconds)
 
 
-def _wait_for_checkpoint(folder: ModelFolder, chosen: EvaluateOptions) -> None:
-    began = time.monotonic()
+def _waiting(
+    folder: ModelFolder, known: set[int], failures: Mapping[int, int], chosen: EvaluateOptions
+) -> dict[int, str]:
+    """Step -> prefix of the checkpoints to evaluate now."""
+    there = {step: prefix for step, prefix in list_checkpoints(folder).items() if failures[step] <= chosen.retries}
+    if chosen.which == "latest" and there:
+        there = {max(there): there[max(there)]}
+    return {step: prefix for step, prefix in there.items() if step not in known}
+
+
+def _tell_failure(error: InputError, times: int, retries: int) -> None:
+    if times <= retries:
+        print(f"{error.path}: {error.what}; tried again at the next look", flush=True)
+    else:
+        print(f"warning: {error.path}: {error.what}; skipped after {times} tries", file=sys.stderr, flush=True)
+
+
+def _wait_for_checkpoint(folder: ModelFolder, chosen: EvaluateOptions, ended: Callable[[], bool]) -> None:
     said = False
     while not (folder.model.exists() and list_checkpoints(folder)):
-        if chosen.exit_when_trained and _training_ended(folder, time.monotonic() - began, chosen):
+        if chosen.exit_when_trained and ended():
             raise InputError(folder.root, "training ended without a checkpoint", "train the model first")
         if not said:
             print(f"waiting for a checkpoint in {folder.checkpoints}", flush=True)
@@ -108,41 +157,28 @@ def _wait_for_checkpoint(folder: ModelFolder, chosen: EvaluateOptions) -> None:
         time.sleep(chosen.poll_seconds)
 
 
-def _read_rows(table: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = list(read_csv(table, ("step", "checkpoint"))) if table.exists() else []
-    for line, row in enumerate(rows, start=2):
+def _watch_training(folder: ModelFolder, grace_seconds: float) -> Callable[[], bool]:
+    """A function that tells whether ``training.json`` says that training has ended and will not just be started again.
+
+    What the file said already when this process began counts after `grace_seconds`; what was written since, at once.
+    Whether it was written since is told by the file alone, for another machine's clock may be wrong.
+    """
+
+    def written() -> tuple[int, int]:
         try:
-            for name, value in row.items():
-                if name != "checkpoint":
-                    float(value)
-        except ValueError:
-            raise InputError(table, "the row is damaged", "delete it, and it is evaluated again", line) from None
-    return rows
+            facts = folder.training.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return facts.st_ino, facts.st_mtime_ns
 
+    old, began = written(), time.monotonic()
 
-def _training_ended(folder: ModelFolder, waited: float, chosen: EvaluateOptions) -> bool:
-    """Whether ``training.json`` says so, and has said so for long enough that a training started beside would show."""
-    if not folder.training.exists() or read_json(folder.training)["state"] == "running":
-        return False
-    age = time.time() - folder.training.stat().st_mtime
-    return age < waited or waited >= chosen.grace_seconds
+    def ended() -> bool:
+        if not folder.training.exists() or read_json(folder.training)["state"] == "running":
+            return False
+        return written() != old or time.monotonic() - began >= grace_seconds
 
-
-def _row(step: int, prefix: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"step": step, "checkpoint": Path(prefix).name}
-    row |= {f"ccc_{name}": value for name, value in evaluation.ccc.items()}
-    row |= {f"mse_{name}": value for name, value in evaluation.mse.items()}
-    return row | {"frames": evaluation.frames, "dropped": evaluation.dropped, "seconds": round(seconds, 2)}
-
-
-def _catch_up_best(folder: ModelFolder, rows: list[dict[str, Any]]) -> None:
-    """Lets each row compete for the best checkpoint by each output and by the mean."""
-    for row in rows:
-        kept = [folder.root / place / str(row["checkpoint"]) for place in ("held", "checkpoints")]
-        there = [prefix for prefix in kept if prefix.with_name(f"{prefix.name}.index").exists()]
-        for column, value in row.items():
-            if column.startswith("ccc_") and there:
-                keep_best(folder, column.removeprefix("ccc_"), str(there[0]), float(value))
+    return ended
 
 
 def _summarise(writer: tf.summary.SummaryWriter, evaluation: Evaluation, step: int) -> None:
@@ -156,18 +192,19 @@ def _summarise(writer: tf.summary.SummaryWriter, evaluation: Evaluation, step: i
 
 def main(argv: list[str]) -> int:
     chosen = options.from_flags(EvaluateOptions)
+    intervals = options.from_flags(BootstrapOptions)
     if not chosen.workspace or not chosen.model:
         raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
     device = use_device(chosen.gpu, required=flags.FLAGS["gpu"].present > 0)
     print(f"evaluating on {device}", flush=True)
     folder = ModelFolder(Path(chosen.model))
-    done = evaluate_checkpoints(folder, Workspace(Path(chosen.workspace)), chosen)
+    done = evaluate_checkpoints(folder, Workspace(Path(chosen.workspace)), chosen, intervals)
     print(f"{done} checkpoints evaluated, see {folder.evaluations(chosen.partition)}")
     return 0
 
 
 def run() -> None:
-    options.run_main(main, EvaluateOptions)
+    options.run_main(main, EvaluateOptions, BootstrapOptions)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from affwildnet.cells.fused_attention import fusible
 from affwildnet.folded import fold
+from affwildnet.measured import EntryPredictions, by_output, moments_by_entry
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
 from tfrecords.index import RecordFile
@@ -18,23 +19,15 @@ from tfrecords.loader import Batch, evaluation_dataset
 
 
 @dataclasses.dataclass(frozen=True)
-class EntryPredictions:
-    """One entry's frames in order: numbers int64 (N,), predictions and labels float32 (N, outputs)."""
-
-    entry: str
-    frames: np.ndarray
-    predictions: np.ndarray
-    labels: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Metrics over every frame, by output and (``total``) their mean; CCC with N - 1 as the recorded runs.
+    """Metrics over every frame, by output and (``total``) their mean.
 
-    `correlation` is Pearson's, which unlike the CCC does not fall when predictions have the wrong scale.
+    `ccc` is with N - 1, as the recorded runs, `population_ccc` with N. `correlation` is Pearson's, which unlike the CCC
+    does not fall when predictions have the wrong scale.
     """
 
     ccc: dict[str, float]
+    population_ccc: dict[str, float]
     mse: dict[str, float]
     correlation: dict[str, float]
     frames: int
@@ -83,28 +76,31 @@ def evaluate_model(
     ``model.json`` keeps, with the tail of every entry too; what breaks the gap rule is only counted.
     """
     compiled.refresh()
-    streaming = StreamingCCC(len(outputs))
     length, gap_factor = trained["sequence_length"], trained["gap_factor"]
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for loaded in evaluation_dataset(files, length, batch, outputs, gap_factor):
         predictions, labels = compiled.predict(loaded).numpy(), loaded["labels"].numpy()
-        streaming.update(predictions, labels, loaded["weights"].numpy())
         for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
             frames = files[file].frames[first : first + count]
             pieces.setdefault(int(file), []).append((frames, predictions[row, :count], labels[row, :count]))
     entries = []
     for file, found in sorted(pieces.items()):
         frames, predictions, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        entries.append(EntryPredictions(files[file].entry, frames, predictions, labels))
+        entries.append(EntryPredictions(files[file].entry, frames, predictions, labels, files[file].sidecar.clip))
+    return measure(outputs, entries, sum(len(file.frames) for file in files))
+
+
+def measure(outputs: Sequence[str], entries: list[EntryPredictions], labelled: int) -> Evaluation:
+    """The metrics over all frames of `entries`, each of which counts once; `labelled` frames are there in all."""
+    streaming = StreamingCCC(len(outputs))
+    for moments in moments_by_entry(entries).values():
+        streaming.merge(moments)
     return Evaluation(
-        ccc=_by_output(outputs, streaming.ccc()),
-        mse=_by_output(outputs, streaming.mse()),
-        correlation=_by_output(outputs, streaming.correlation()),
+        ccc=by_output(outputs, streaming.ccc()),
+        population_ccc=by_output(outputs, streaming.ccc(ddof=0)),
+        mse=by_output(outputs, streaming.mse()),
+        correlation=by_output(outputs, streaming.correlation()),
         frames=streaming.count,
-        dropped=sum(len(file.frames) for file in files) - streaming.count,
+        dropped=labelled - streaming.count,
         entries=entries,
     )
-
-
-def _by_output(outputs: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(outputs, values, strict=True)} | {"total": float(values.mean())}

@@ -1,25 +1,33 @@
-"""Writes a trained model as a SavedModel: ``python -m affwildnet.export --model=DIR --output=SAVED``.
+"""Writes a trained model for use elsewhere: ``python -m affwildnet.export --model=DIR --output=SAVED``.
 
-It loads and runs in plain TensorFlow, without this package: ``tf.saved_model.load(SAVED).signatures["sequences"]``.
+The SavedModel loads and runs in plain TensorFlow, without this package:
+``tf.saved_model.load(SAVED).signatures["sequences"]``. ``--formats`` adds TFLite and ONNX.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib.util
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from affwildnet.checkpoints import choose_checkpoint, restore_model
+from affwildnet.checkpoints import checkpoint_step, choose_checkpoint, restore_model
 from affwildnet.devices import use_device
+from affwildnet.exporters import FORMATS
+from affwildnet.exporters.documents import write_documents
+from affwildnet.exporters.format import make_reference
 from affwildnet.model_folder import ModelFolder, load_model
-from affwildnet.serving import ServedModel, open_model
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
-from tfrecords.workspace import write_text
+from tfrecords.workspace import write_json
+
+DIFFERENCES = "differences.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,79 +35,103 @@ class ExportOptions:
     """What is exported where."""
 
     model: str = option("", "model folder")
-    output: str = option("", "folder of the SavedModel; it must not exist, or hold an earlier export")
+    output: str = option("", "folder of the export; it must not exist, or hold an earlier export")
     checkpoint: str = option(
         "total", "checkpoint: valence, arousal or total for the best on validation, latest, a step"
     )
+    formats: tuple[str, ...] = option(("saved_model",), f"what is written, of {', '.join(FORMATS)}")
     gpu: int = option(-1, "GPU of this process, -1 for the CPU")
 
 
-# Rounding of the same operations in another order; more means that something was lost.
-MAX_DIFFERENCE = 1e-4
+def export_model(
+    folder: ModelFolder, output: Path, checkpoint: str, formats: Sequence[str] = ("saved_model",)
+) -> float:
+    """Writes the formats with ``input.json``, ``model.json``, ``differences.json`` and what is to be read of them.
 
-SIGNATURES = """# An exported AffWildNet
+    Every file is loaded again, run and compared with the Keras model before anything takes the place of an earlier
+    export. A model that was trained in 16 bits is exported in float32, of which its checkpoints are.
 
-Load it in plain TensorFlow: `model = tf.saved_model.load(FOLDER)`.
-
-| signature | takes | gives |
-| --- | --- | --- |
-| `sequences` | `faces` uint8 RGB (B, T, {size}, {size}, 3){landmarks} | `values` float32 (B, T, {count}): {outputs} |
-| `step` | `faces` as above, `state` float32 (B, {width}), zeros at a video's start | `values`, and the next `state` |
-
-Faces are consecutive frames of one person at {rate:g} FPS, cropped and resized as `input.json` says; colours and
-normalisation are done inside. Values are meant to lie in [-1, 1] and are not clipped. B and T are free.
-{notice}"""
-
-
-def export_model(folder: ModelFolder, output: Path, checkpoint: str) -> float:
-    """Writes the SavedModel with ``input.json``, ``model.json`` and ``SIGNATURES.md``, then runs it against the model.
-
-    Returns the largest difference between the exported model's values and the model's.
+    Returns the greatest difference between an exported file's values and the model's.
 
     Raises:
-      InputError: the output folder holds something else, or the checkpoint is not there.
+      InputError: the output folder holds something else, the checkpoint is not there, a format is unknown or needs
+        packages that are not installed, or its values differ by more than its bound.
     """
-    if output.exists() and not (output / "saved_model.pb").exists():
-        raise InputError(output, "the folder exists and is no exported model", "name a new folder in --output")
-    model, spec = load_model(folder)
-    restore_model(model, choose_checkpoint(folder, checkpoint))
-    served = ServedModel(model)
+    _check(output, formats)
     temporary = output.with_name(f".{output.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    signatures = {"sequences": served.sequences, "step": served.step}
-    tf.saved_model.save(served, str(temporary), signatures=signatures)
+    try:
+        measured = _write(folder, temporary, checkpoint, formats)
+        _replace(output, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return max(value for told in measured["formats"].values() for value in told["differences"].values())
+
+
+def _write(folder: ModelFolder, output: Path, checkpoint: str, formats: Sequence[str]) -> dict[str, Any]:
+    """Fills the folder `output`; returns what ``differences.json`` holds."""
+    with _in_float32():
+        model, spec = load_model(folder)
+        prefix = choose_checkpoint(folder, checkpoint)
+        restore_model(model, prefix)
+        reference = make_reference(model)
+        output.mkdir(parents=True)
+        told = {}
+        for name in formats:
+            FORMATS[name].write(model, output)
+            differences = FORMATS[name].measure(output, reference)
+            _check_bound(name, differences)
+            told[name] = {"bound": FORMATS[name].bound, "differences": differences}
     for path in (folder.input, folder.model):
-        shutil.copy2(path, temporary / path.name)
-    faces = np.random.default_rng(0).integers(0, 256, (2, 3, spec.size, spec.size, 3), np.uint8)
-    loaded = open_model(temporary, checkpoint)
-    points = tf.random.stateless_uniform([2, 3, 136], seed=(0, 0), minval=-1) if loaded.landmarks_68 else None
-    joined = ", `landmarks_68` float32 (B, T, 136): x, y of iBUG's 68 points, the face's box from -1 to 1"
-    text = SIGNATURES.format(
-        landmarks=joined if loaded.landmarks_68 else "",
-        size=spec.size,
-        count=len(loaded.outputs),
-        outputs=", ".join(loaded.outputs),
-        width=loaded.state_width,
-        rate=spec.frame_rate,
-        notice="\nSYNTHETIC: trained on drawn faces; it knows one puppet and no people.\n" if loaded.synthetic else "",
-    )
-    write_text(temporary / "SIGNATURES.md", text)
-    pieces, _ = loaded.step(tf.constant(faces), tf.zeros([2, loaded.state_width]), points)
-    more = {"landmarks_68": points} if loaded.landmarks_68 else {}
-    whole = tf.saved_model.load(str(temporary)).signatures["sequences"](faces=tf.constant(faces), **more)["values"]
-    wanted = model(faces, landmarks_68=points).numpy()
-    difference = max(float(np.abs(values.numpy() - wanted).max()) for values in (pieces, whole))
-    if not difference < MAX_DIFFERENCE:
-        raise RuntimeError(
-            f"the exported model's values differ from the model's by {difference:.1e}; nothing was written"
-        )
+        shutil.copy2(path, output / path.name)
+    compared = {"sequences": reference.faces.shape[0], "frames": reference.faces.shape[1]}
+    measured = {"step": checkpoint_step(prefix), "compared_on": compared, "formats": told}
+    write_json(output / DIFFERENCES, measured)
+    write_documents(output, folder, prefix, model.options, spec, reference.state_width, measured)
+    return measured
+
+
+@contextlib.contextmanager
+def _in_float32() -> Iterator[None]:
+    """Layers that are made inside compute in float32, whatever this process trains in."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
+
+
+def _check(output: Path, formats: Sequence[str]) -> None:
+    known = ", ".join(FORMATS)
+    if not formats:
+        raise InputError("--formats", "it is empty", f"name some of {known}")
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError("--formats", f"there is no format {name!r}", f"choose from {known}")
+        missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
+        if missing:
+            what = f"the format {name} needs {', '.join(missing)}, not installed here"
+            raise InputError("--formats", what, f"run pip install 'affwildnet[{name}]'")
+    if output.exists() and not any((output / mark).exists() for mark in ("saved_model.pb", DIFFERENCES)):
+        raise InputError(output, "the folder exists and is no exported model", "name a new folder in --output")
+
+
+def _check_bound(name: str, differences: dict[str, float]) -> None:
+    for file, value in differences.items():
+        if not value <= FORMATS[name].bound:
+            what = f"{file} gives values that differ from the model's by {value:.1e}, more than {FORMATS[name].bound:g}"
+            raise InputError(f"--formats={name}", what, "nothing was written; leave this format out")
+
+
+def _replace(output: Path, made: Path) -> None:
+    """Puts the folder `made` in the place of `output`."""
     old = output.with_name(f".{output.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if output.exists():
         output.rename(old)
-    temporary.rename(output)
+    made.rename(output)
     shutil.rmtree(old, ignore_errors=True)
-    return difference
 
 
 def main(argv: list[str]) -> int:
@@ -107,8 +139,12 @@ def main(argv: list[str]) -> int:
     if not chosen.model or not chosen.output:
         raise InputError("--model and --output", "both are needed", "name the model's folder and the one to write")
     use_device(chosen.gpu)
-    difference = export_model(ModelFolder(Path(chosen.model)), Path(chosen.output), chosen.checkpoint)
-    print(f"SavedModel written to {chosen.output}; its values differ from the model's by at most {difference:.1e}")
+    folder, output = ModelFolder(Path(chosen.model)), Path(chosen.output)
+    difference = export_model(folder, output, chosen.checkpoint, chosen.formats)
+    print(
+        f"{', '.join(chosen.formats)} written to {output}; values differ from the model's by at most {difference:.1e}"
+    )
+    print(f"see {output / 'MODEL_CARD.md'} and {output / 'SIGNATURES.md'}")
     return 0
 
 

@@ -1,25 +1,31 @@
-"""CCC and MSE over a stream of sequences, exact however the stream is batched."""
+"""CCC and MSE over a stream of sequences, the same to the last bit however the stream is batched."""
 
 from __future__ import annotations
+
+import math
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from affwildnet.exact_sums import SCALE, exact_product_sum, exact_sum
+
+# What is summed of each dimension: predictions, labels, their squares, and their product.
+_SUMS = 5
+
 
 class StreamingCCC:
-    """Accumulates the moments of predictions and labels, for each dimension apart, in float64.
+    """Accumulates the moments of predictions and labels, for each dimension apart.
 
-    Batches are merged by Chan's update of means and centred sums, which loses no digits over long streams.
+    The sums are exact (`exact_sums`), so batching, order and merging change nothing, and every metric is the true one
+    of the frames that were added, rounded once to float64. A value that is not finite makes its dimension's NaN.
     """
 
     def __init__(self, dimensions: int = 2) -> None:
         self.dimensions = dimensions
         self.count = 0
-        self._origin = np.zeros((2, dimensions))  # the first frame: constants become exact zeros, as in losses.ccc
-        self._means = np.zeros((2, dimensions))  # of predictions and labels, from the origin
-        self._squares = np.zeros((2, dimensions))  # sums of squared deviations from the means
-        self._products = np.zeros(dimensions)  # sum of products of the deviations
-        self._errors = np.zeros(dimensions)  # sum of squared errors
+        self._sums = [[0] * _SUMS for _ in range(dimensions)]
+        self._finite = [True] * dimensions
 
     def update(self, predictions: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
         """Adds frames.
@@ -32,22 +38,29 @@ class StreamingCCC:
           ValueError: shapes do not fit, or a weight is neither 0 nor 1.
         """
         pairs = self._frames(predictions, labels, weights)
-        new = pairs.shape[1]
-        if not new:
-            return
-        self._errors += np.sum(np.square(pairs[0] - pairs[1]), axis=0)
-        if not self.count:
-            self._origin = pairs[:, 0].copy()
-        pairs = pairs - self._origin[:, np.newaxis]
-        means = pairs.mean(axis=1)
-        deviations = pairs - means[:, np.newaxis]
-        step = means - self._means
-        total = self.count + new
-        between = self.count * new / total
-        self._squares += np.sum(np.square(deviations), axis=1) + between * np.square(step)
-        self._products += np.sum(deviations[0] * deviations[1], axis=0) + between * step[0] * step[1]
-        self._means += step * (new / total)
-        self.count = total
+        self.count += pairs.shape[1]
+        for index in range(self.dimensions):
+            x, y = pairs[0, :, index], pairs[1, :, index]
+            if not (np.isfinite(x).all() and np.isfinite(y).all()):
+                self._finite[index] = False
+                continue
+            new = (
+                exact_sum(x),
+                exact_sum(y),
+                exact_product_sum(x, x),
+                exact_product_sum(y, y),
+                exact_product_sum(x, y),
+            )
+            self._sums[index] = [old + more for old, more in zip(self._sums[index], new, strict=True)]
+
+    def merge(self, other: StreamingCCC) -> None:
+        """Adds the frames that `other` was given; ValueError where it has other dimensions."""
+        if other.dimensions != self.dimensions:
+            raise ValueError(f"streams of {self.dimensions} and {other.dimensions} dimensions cannot be merged")
+        self.count += other.count
+        for index, more in enumerate(other._sums):
+            self._sums[index] = [old + new for old, new in zip(self._sums[index], more, strict=True)]
+            self._finite[index] = self._finite[index] and other._finite[index]
 
     def ccc(self, ddof: int = 1) -> np.ndarray:
         """The CCC of each dimension, (dimensions,) float64.
@@ -60,22 +73,61 @@ class StreamingCCC:
           Constant input as in `affwildnet.losses`: 0, or NaN where both are constant and equal; NaN too where
           fewer than ddof + 1 frames were added.
         """
-        nothing = np.full(self.dimensions, np.nan)
-        if self.count <= ddof:
-            return nothing
-        gap = (self._origin[0] - self._origin[1]) + (self._means[0] - self._means[1])
-        denominator = self._squares.sum(axis=0) / (self.count - ddof) + np.square(gap)
-        covariance = self._products / (self.count - ddof)
-        return np.divide(2 * covariance, denominator, out=nothing, where=denominator != 0)
+        values = np.full(self.dimensions, np.nan)
+        for index in range(self.dimensions if self.count > ddof else 0):
+            var_x, var_y, covariance = self._centred(index)
+            gap = self._sums[index][0] - self._sums[index][1]
+            # 2 s_xy / (s_x² + s_y² + gap²), every term times N² (N - ddof) and free of fractions.
+            denominator = (var_x + var_y) * self.count + gap * gap * (self.count - ddof)
+            if denominator and self._finite[index]:
+                values[index] = (2 * covariance * self.count) / denominator
+        return values
 
     def correlation(self) -> np.ndarray:
         """Pearson's correlation of each dimension, (dimensions,) float64; NaN where either side is constant."""
-        spread = np.sqrt(self._squares[0] * self._squares[1])
-        return np.divide(self._products, spread, out=np.full(self.dimensions, np.nan), where=spread > 0)
+        values = np.full(self.dimensions, np.nan)
+        for index in range(self.dimensions):
+            var_x, var_y, covariance = self._centred(index)
+            if var_x * var_y and self._finite[index]:
+                values[index] = math.sqrt(covariance * covariance / (var_x * var_y)) * (1 if covariance > 0 else -1)
+        return values
 
     def mse(self) -> np.ndarray:
         """The mean squared error of each dimension, (dimensions,) float64; NaN before the first frame."""
-        return self._errors / self.count if self.count else np.full(self.dimensions, np.nan)
+        values = np.full(self.dimensions, np.nan)
+        for index in range(self.dimensions if self.count else 0):
+            if self._finite[index]:
+                _, _, xx, yy, xy = self._sums[index]
+                values[index] = (xx - 2 * xy + yy) / (self.count << SCALE)
+        return values
+
+    def means(self) -> np.ndarray:
+        """The means of predictions and labels, (dimensions, 2) float64; NaN before the first frame."""
+        if not self.count:
+            return np.full((self.dimensions, 2), np.nan)
+        return np.array([[total / (self.count << SCALE) for total in sums[:2]] for sums in self._sums])
+
+    def moments_about(self, origin: np.ndarray) -> np.ndarray:
+        """Sums of deviations from `origin` (dimensions, 2), as `means` gives it: (dimensions, 6) float64.
+
+        N, Σdx, Σdy, Σdx², Σdy², Σdxdy, each rounded once: what further sums are made of. NaN where not finite.
+        """
+        rows = np.full((self.dimensions, 6), np.nan)
+        for index, (a, b) in enumerate(origin):
+            if not (self._finite[index] and math.isfinite(a) and math.isfinite(b)):
+                continue
+            a, b = Fraction(a), Fraction(b)
+            x, y, xx, yy, xy = (Fraction(total, 1 << SCALE) for total in self._sums[index])
+            n = self.count
+            exact = (x - n * a, y - n * b, xx - 2 * a * x + n * a * a, yy - 2 * b * y + n * b * b)
+            rows[index] = [n, *map(float, exact), float(xy - a * y - b * x + n * a * b)]
+        return rows
+
+    def _centred(self, index: int) -> tuple[int, int, int]:
+        """N² times the population variances and covariance of a dimension, in units of ``2 ** (-2 * SCALE)``."""
+        x, y, xx, yy, xy = self._sums[index]
+        n = self.count
+        return (n * xx << SCALE) - x * x, (n * yy << SCALE) - y * y, (n * xy << SCALE) - x * y
 
     def _frames(
         self, predictions: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike | None

@@ -9,6 +9,7 @@
 | ``stop.json`` | the evaluator's request to end the training |
 | ``supervision/`` | what `affwildnet.supervise` started, and how that ended |
 | ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
+| ``evaluations/`` | a CSV a checkpoint with a row an entry (``evaluations-PART/``) |
 | ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
 | ``test/`` | results on the test part, predictions an entry |
 | ``events/`` | TensorBoard |

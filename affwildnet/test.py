@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affwildnet.bootstrap import BootstrapOptions
 from affwildnet.checkpoints import checkpoint_step, choose_checkpoint, restore_model
 from affwildnet.devices import use_device
-from affwildnet.evaluation import EntryPredictions, Evaluation, compile_model, evaluate_model
+from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
+from affwildnet.measured import (
+    EntryPredictions,
+    entry_rows,
+    intervals_by_output,
+    moments_by_clip,
+    moments_by_entry,
+)
 from affwildnet.metrics import StreamingCCC
 from affwildnet.model_folder import ModelFolder, check_records, is_synthetic, load_model
+from affwildnet.stream_figures import write_figures
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import read_labels
 from tfrecords.options import option
-from tfrecords.workspace import Workspace, read_json, write_csv, write_json
+from tfrecords.workspace import Workspace, read_csv, read_json, write_csv, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +42,18 @@ class TestOptions:
         ("valence", "arousal"),
         "checkpoints to test: valence, arousal or total for the best on validation, latest, or a step",
     )
-    batch: int = option(8, "sequences computed at once")
+    batch: int = option(8, "sequences computed at once", at_least=1)
+    plots: bool = option(True, "draw the thesis's figures 6.3 to 6.8 and histograms of each checkpoint")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
 
-def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -> dict[str, Any]:
-    """Tests the chosen checkpoints; writes and returns ``test/results.json``, predictions beside it.
+def test_model(
+    folder: ModelFolder,
+    workspace: Workspace,
+    chosen: TestOptions,
+    intervals: BootstrapOptions = BootstrapOptions(),  # noqa: B008
+) -> dict[str, Any]:
+    """Tests the chosen checkpoints; writes and returns ``test/results.json``, predictions, tables and plots beside it.
 
     Raises:
       InputError: a checkpoint is not there, or the records do not fit the model.
@@ -47,18 +63,45 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
     files = open_partition(workspace, chosen.partition)
     check_records(files, spec, folder)
     trained = read_json(folder.model)["training"]
-    results: dict[str, Any] = {"partition": chosen.partition, "synthetic": is_synthetic(folder), "checkpoints": {}}
+    outputs = model.options.outputs
+    training = open_partition(workspace, "train")
+    results: dict[str, Any] = {
+        "partition": chosen.partition,
+        "synthetic": is_synthetic(folder),
+        "database": partition_sizes(workspace),
+        "intervals": dataclasses.asdict(intervals),
+        "checkpoints": {},
+    }
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
+        evaluation = evaluate_model(compiled, outputs, files, trained, chosen.batch)
         for entry in evaluation.entries:
-            write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, model.options.outputs)
-        results["checkpoints"][which] = _result(prefix, evaluation, model.options.outputs)
-    training = open_partition(workspace, "train")
-    results["constant"] = constant_baseline(training, files, model.options.outputs)
-    write_json(folder.root / "test" / "results.json", results)
+            write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, outputs)
+        by_entry = entry_rows(evaluation.entries, outputs, intervals)
+        write_csv(folder.root / "test" / f"{which}-entries.csv", list(by_entry[0]), by_entry)
+        if chosen.plots:
+            told = f"{chosen.partition} part, step {checkpoint_step(prefix)}"
+            notice = ", SYNTHETIC: drawn faces" if results["synthetic"] else ""
+            write_figures(folder.test(which), evaluation.entries, outputs, told + notice)
+        results["checkpoints"][which] = _result(folder, prefix, evaluation, outputs, intervals)
+    results["constant"] = constant_baseline(training, files, outputs)
+    write_json(folder.root / "test" / "results.json", _without_nan(results))
     return results
+
+
+def partition_sizes(workspace: Workspace) -> dict[str, dict[str, int]]:
+    """Entries, subjects and labelled frames of each part of the database, for whoever reads the results alone."""
+    sizes: dict[str, dict[str, int]] = {}
+    rows = read_csv(workspace.partition, ("entry", "partition"))
+    for part in ("train", "validation", "test"):
+        own = [row for row in rows if row["partition"] == part]
+        sizes[part] = {
+            "entries": len(own),
+            "subjects": len({row.get("subject") or row["entry"] for row in own}),
+            "frames": sum(int(row.get("frames") or 0) for row in own),
+        }
+    return sizes
 
 
 def constant_baseline(
@@ -88,42 +131,61 @@ def write_predictions(path: Path, entry: EntryPredictions, outputs: tuple[str, .
     write_csv(path, columns, rows)
 
 
-def _result(prefix: str, evaluation: Evaluation, outputs: tuple[str, ...]) -> dict[str, Any]:
-    by_entry = {}
-    for entry in evaluation.entries:
-        streaming = StreamingCCC(len(outputs))
-        streaming.update(entry.predictions, entry.labels)
-        by_entry[entry.entry] = dict(zip(outputs, streaming.ccc().tolist(), strict=True))
+def _result(
+    folder: ModelFolder, prefix: str, evaluation: Evaluation, outputs: tuple[str, ...], intervals: BootstrapOptions
+) -> dict[str, Any]:
+    by_entry = moments_by_entry(evaluation.entries)
+    by_clip = moments_by_clip(evaluation.entries)
     return {
         "step": checkpoint_step(prefix),
-        "checkpoint": prefix,
+        "checkpoint": Path(prefix).resolve().relative_to(folder.root.resolve()).as_posix(),
         "ccc": evaluation.ccc,
+        "population_ccc": evaluation.population_ccc,
         "mse": evaluation.mse,
         "correlation": evaluation.correlation,
+        "interval": intervals_by_output(list(by_clip.values()), outputs, intervals),
+        "clips": len(by_clip),
         "frames": evaluation.frames,
         "dropped": evaluation.dropped,
-        "ccc_by_entry": by_entry,
+        "ccc_by_entry": {
+            name: dict(zip(outputs, moments.ccc().tolist(), strict=True)) for name, moments in by_entry.items()
+        },
     }
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null stands for a metric that is not defined."""
+    if isinstance(value, dict):
+        return {name: _without_nan(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(own) for own in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _told(name: str, result: dict[str, Any]) -> str:
+    low, high = result["interval"]["ccc"][name]
+    interval = "" if math.isnan(low) else f" [{low:.3f}, {high:.3f}]"
+    return f"{name} CCC {result['ccc'][name]:.3f}{interval} MSE {result['mse'][name]:.3f}"
 
 
 def main(argv: list[str]) -> int:
     chosen = options.from_flags(TestOptions)
+    intervals = options.from_flags(BootstrapOptions)
     if not chosen.workspace or not chosen.model:
         raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
     print(f"testing on {use_device(chosen.gpu)}")
     folder = ModelFolder(Path(chosen.model))
-    results = test_model(folder, Workspace(Path(chosen.workspace)), chosen)
+    results = test_model(folder, Workspace(Path(chosen.workspace)), chosen, intervals)
     for which, result in results["checkpoints"].items():
-        values = ", ".join(
-            f"{name} CCC {result['ccc'][name]:.3f} MSE {result['mse'][name]:.3f}" for name in result["ccc"]
-        )
-        print(f"best by {which}, step {result['step']}: {values}")
+        values = ", ".join(_told(name, result) for name in result["ccc"])
+        best = "" if which == "latest" or which.isdigit() else "best by "
+        print(f"{best}{which}, step {result['step']}: {values}")
     print(f"results in {folder.root / 'test'}")
     return 0
 
 
 def run() -> None:
-    options.run_main(main, TestOptions)
+    options.run_main(main, TestOptions, BootstrapOptions)
 
 
 if __name__ == "__main__":

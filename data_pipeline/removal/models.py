@@ -1,6 +1,7 @@
 """Models that were trained on the person, by their ``model.json``, and what is kept of tests on them.
 
-A model's folder is the business of the package above; of it only this file and the results under ``test/`` are read.
+A model's folder is the business of the package above; of it only this file, the results under
+``test/`` and the tables by entry under ``evaluations/`` are read.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 from data_pipeline.removal.change import Change, delete
 from data_pipeline.removal.outputs import files_named
 from data_pipeline.removal.person import Person
+from data_pipeline.removal.tables import rewrite_table
 from tfrecords.errors import InputError
 from tfrecords.subjects import subject_digest
-from tfrecords.workspace import read_json, write_json
+from tfrecords.workspace import read_csv, read_json, write_json
 
 TRAINED, NOT_TRAINED, UNKNOWN = "trained on the person", "not trained on the person", "it does not say on whom"
 # What affwildnet.predict leaves of a video.
@@ -42,17 +44,31 @@ def find_models(folders: Sequence[Path], subject: str) -> list[FoundModel]:
 
 
 def result_changes(models: Iterable[FoundModel], person: Person) -> Iterator[Change]:
-    """Deletes ``test/NAME/ENTRY.csv`` of the person's entries and takes their scores out of ``test/results.json``."""
+    """Takes what was measured on the person's entries out of models' folders.
+
+    ``test/NAME/ENTRY.csv`` go, and the plots beside them, which show everybody; rows of the tables by entry and the
+    scores in ``test/results.json`` are taken out.
+    """
     for model in models:
         for folder in sorted(model.folder.glob("test/*")):
-            for path in files_named(folder, person.names):
+            tested = files_named(folder, person.names)
+            plots = sorted(folder.glob("*.png")) if tested else []
+            for path in tested:
                 yield delete(path, "deleted: a test on the person")
+            for path in plots:
+                yield delete(path, "deleted: it shows everybody, make it again with affwildnet.test")
+        for path in _tables_by_entry(model.folder):
+            yield from rewrite_table(path, read_csv(path), person)
         path = model.folder / "test" / "results.json"
         value = read_json(path) if path.exists() else None
         gone = _forget_scores(value, person)
         if gone:
             apply = functools.partial(write_json, path, value)
             yield Change("row", path, f"{gone} scores taken out", apply, gone)
+
+
+def _tables_by_entry(folder: Path) -> list[Path]:
+    return [*sorted(folder.glob("evaluations*/*.csv")), *sorted(folder.glob("test/*-entries.csv"))]
 
 
 def prediction_changes(folders: Sequence[Path], person: Person, videos: Iterable[Path]) -> Iterator[Change]:

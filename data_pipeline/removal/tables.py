@@ -25,7 +25,7 @@ def table_changes(workspace: Workspace, person: Person) -> Iterator[Change]:
     yield from _agreement_changes(workspace, person)
     for path in (workspace.partition, workspace.failures, workspace.corrections):
         if path.exists():
-            yield from _rewrite(path, read_csv(path), person)
+            yield from rewrite_table(path, read_csv(path), person)
     for path, lists in ((workspace.root / "build.json", _BUILD), (workspace.root / "import.json", _IMPORT)):
         if path.exists():
             value = read_json(path)
@@ -38,7 +38,7 @@ def table_changes(workspace: Workspace, person: Person) -> Iterator[Change]:
 def manifest_changes(workspace: Workspace, person: Person) -> Iterator[Change]:
     """Takes the person's rows out of the manifests, the one that counts last: it tells what is still to be done."""
     for path in older_manifests(workspace):
-        yield from _rewrite(path, read_csv(path), person)
+        yield from rewrite_table(path, read_csv(path), person)
     rows = read_csv(workspace.manifest)
     lines = {row.clip: row for row in person.rows}
     kept = [
@@ -69,10 +69,11 @@ def _agreement_changes(workspace: Workspace, person: Person) -> Iterator[Change]
     for plot in sorted(workspace.root.glob("agreement-*.png")):
         yield delete(plot, "deleted: it shows everybody, make it again with data_pipeline.agreement")
     for path, rows in tables.items():
-        yield from _rewrite(path, rows, person, without_means=True)
+        yield from rewrite_table(path, rows, person, without_means=True)
 
 
-def _rewrite(path: Path, rows: Sequence[Row], person: Person, without_means: bool = False) -> Iterator[Change]:
+def rewrite_table(path: Path, rows: Sequence[Row], person: Person, without_means: bool = False) -> Iterator[Change]:
+    """Takes the person's rows out of one table, and the file with the last of them."""
     left = [row for row in rows if not is_about(row, person) and not (without_means and not row.get("entry"))]
     clip_of = {entry: entry for entry in person.kept.values()}
     moved = [

@@ -23,6 +23,8 @@ from affwildnet.backbones import BACKBONES
 from affwildnet.cases import CASES, trained_variables
 from affwildnet.cells import CELLS
 from affwildnet.composites import COMPOSITES
+from affwildnet.exporters import FORMATS
+from affwildnet.exporters.format import make_reference
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.optimizer import make_optimizer
@@ -158,6 +160,20 @@ def test_saved_model_gives_the_same_values(entry: str, tmp_path: Path) -> None:
     tf.saved_model.save(served, str(tmp_path), {"sequences": served.sequences, "step": served.step})
     loaded = tf.saved_model.load(str(tmp_path))
     _assert_close(loaded.signatures["sequences"](**_inputs(entry))["values"], model(**_inputs(entry)))
+
+
+@pytest.mark.conformance
+@every_entry
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_exported_files_give_the_same_values(entry: str, name: str, tmp_path: Path) -> None:
+    for package in FORMATS[name].packages:
+        pytest.importorskip(package)
+    model = _model(entry)
+    FORMATS[name].write(model, tmp_path)
+    found = FORMATS[name].measure(tmp_path, make_reference(model, frames=4))
+    # Random weights of deep networks give greater values than trained ones.
+    scale = max(1.0, float(np.abs(model(**_inputs(entry))).max()))
+    assert max(found.values()) <= FORMATS[name].bound * scale, found
 
 
 @one_a_family

@@ -1,9 +1,12 @@
 """Streamed CCC and MSE against the recorded evaluator, whatever the batching."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from affwildnet.losses import ccc
 from affwildnet.metrics import StreamingCCC
@@ -96,3 +99,53 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         StreamingCCC().update(np.zeros((4, 3)), np.zeros((4, 3)))
     with pytest.raises(ValueError, match="must be 0 or 1"):
         StreamingCCC().update(np.zeros((4, 2)), np.zeros((4, 2)), np.full(4, 0.5))
+
+
+FLOATS = st.floats(-1e6, 1e6, width=32)
+
+
+@given(st.lists(st.tuples(FLOATS, FLOATS), min_size=2, max_size=40), st.data())
+def test_every_batching_order_and_merging_gives_the_same_bits(
+    pairs: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    values = np.array(pairs, np.float32)
+    whole = StreamingCCC(1)
+    whole.update(values[:, :1], values[:, 1:])
+    order = np.array(data.draw(st.permutations(range(len(values)))))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=6)))
+    parts = [StreamingCCC(1), StreamingCCC(1)]
+    for number, piece in enumerate(np.split(values[order], cuts)):
+        parts[number % 2].update(piece[:, :1], piece[:, 1:])
+    parts[0].merge(parts[1])
+    for ddof in (0, 1):
+        np.testing.assert_array_equal(parts[0].ccc(ddof), whole.ccc(ddof))
+    np.testing.assert_array_equal(parts[0].mse(), whole.mse())
+    np.testing.assert_array_equal(parts[0].correlation(), whole.correlation())
+
+
+@given(st.lists(st.tuples(FLOATS, FLOATS), min_size=2, max_size=20))
+def test_values_are_the_exact_ones_rounded_once(pairs: list[tuple[float, float]]) -> None:
+    x, y = ([Fraction(pair[index]) for pair in pairs] for index in (0, 1))
+    n = len(pairs)
+    mean_x, mean_y = sum(x) / n, sum(y) / n
+    spread = sum((a - mean_x) ** 2 for a in x) + sum((b - mean_y) ** 2 for b in y)
+    product = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    stream = StreamingCCC(1)
+    values = np.array(pairs, np.float32)
+    stream.update(values[:, :1], values[:, 1:])
+    for ddof in (0, 1):
+        denominator = spread / (n - ddof) + (mean_x - mean_y) ** 2
+        expected = float(2 * product / (n - ddof) / denominator) if denominator else np.nan
+        np.testing.assert_array_equal(stream.ccc(ddof), expected)
+    expected_mse = float(sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / n)
+    np.testing.assert_array_equal(stream.mse(), expected_mse)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_makes_its_dimension_nan_and_no_other(bad: float) -> None:
+    values = np.random.default_rng(6).standard_normal((2, 10, 2))
+    values[0, 3, 0] = bad
+    stream = StreamingCCC()
+    stream.update(*values)
+    for metric in (stream.ccc(), stream.mse(), stream.correlation()):
+        assert np.isnan(metric[0]) and np.isfinite(metric[1])

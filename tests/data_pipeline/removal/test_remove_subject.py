@@ -295,6 +295,10 @@ def test_models_tests_and_predictions_of_the_person_are_found(
     test = models / "mine" / "test"
     write_text(test / "total" / f"{clip}.csv", "frame\n")
     write_text(test / "total" / "other.csv", "frame\n")
+    write_text(test / "total" / "figure_6_3_arousal.png", "")
+    tables = (test / "total-entries.csv", models / "mine" / "evaluations" / "20.csv")
+    for table in tables:
+        write_text(table, f"entry,clip,ccc_total\n{clip},{clip},0.5\nother,other,0.4\n")
     write_json(test / "results.json", {"checkpoints": {"total": {"ccc_by_entry": {clip: 1, "other": 2}}}})
     predictions = tmp_path / "predictions"
     stem = clip.split("-")[0]  # of the source
@@ -312,4 +316,5 @@ def test_models_tests_and_predictions_of_the_person_are_found(
     ]
     assert sorted(path.name for path in predictions.iterdir()) == [f"{clip}-more.csv", "other.csv"]
     assert [path.name for path in (test / "total").iterdir()] == ["other.csv"]
+    assert [table.read_text() for table in tables] == ["entry,clip,ccc_total\nother,other,0.4\n"] * 2
     assert '"other": 2' in (test / "results.json").read_text() and clip not in (test / "results.json").read_text()
