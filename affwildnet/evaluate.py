@@ -27,6 +27,7 @@ from affwildnet.model_folder import ModelFolder, check_records, load_model
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
+from tfrecords.loader_options import FRAMES_MODES, ON_CORRUPT
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_csv, read_json, write_csv
 
@@ -41,6 +42,10 @@ class EvaluateOptions:
     poll_seconds: float = option(10.0, "seconds between looks for new checkpoints", at_least=0)
     exit_when_trained: bool = option(True, "end when training has ended and all its checkpoints are evaluated")
     grace_seconds: float = option(20.0, "how long to wait for training to go on where it had ended before", at_least=0)
+    frames_mode: str = option(
+        "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
+    )
+    on_corrupt: str = option("fatal", "what a damaged record does: end the run, or be left out and counted", ON_CORRUPT)
     batch: int = option(8, "sequences computed at once", at_least=1)
     gpu: int = option(1, "GPU of this process, -1 for the CPU; by default the second, or the CPU where there is none")
 
@@ -63,6 +68,9 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
     writer = tf.summary.create_file_writer(str(folder.events(chosen.partition)))
     table = folder.evaluations(chosen.partition)
     rows = _read_rows(table)
+    if any(row.get("frames_mode", "all") != chosen.frames_mode for row in rows):
+        what = f"its rows are not of --frames_mode={chosen.frames_mode}, and would not compare"
+        raise InputError(table, what, "evaluate as before, or delete the file")
     if chosen.partition == "validation":
         _catch_up_best(folder, rows)
     done = 0
@@ -81,7 +89,9 @@ def evaluate_checkpoints(folder: ModelFolder, workspace: Workspace, chosen: Eval
                 print(f"warning: {error}", file=sys.stderr)
                 damaged.add(step)
                 continue
-            evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
+            evaluation = evaluate_model(
+                compiled, model.options.outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+            )
             _summarise(writer, evaluation, step)
             rows.append(_row(step, prefix, evaluation, time.monotonic() - start))
             write_csv(table, list(rows[0]), rows)
@@ -113,7 +123,7 @@ def _read_rows(table: Path) -> list[dict[str, Any]]:
     for line, row in enumerate(rows, start=2):
         try:
             for name, value in row.items():
-                if name != "checkpoint":
+                if name not in ("checkpoint", "frames_mode"):
                     float(value)
         except ValueError:
             raise InputError(table, "the row is damaged", "delete it, and it is evaluated again", line) from None
@@ -132,7 +142,8 @@ def _row(step: int, prefix: str, evaluation: Evaluation, seconds: float) -> dict
     row: dict[str, Any] = {"step": step, "checkpoint": Path(prefix).name}
     row |= {f"ccc_{name}": value for name, value in evaluation.ccc.items()}
     row |= {f"mse_{name}": value for name, value in evaluation.mse.items()}
-    return row | {"frames": evaluation.frames, "dropped": evaluation.dropped, "seconds": round(seconds, 2)}
+    row |= {"frames": evaluation.frames, "dropped": evaluation.dropped, "corrupt": evaluation.corrupt}
+    return row | {"seconds": round(seconds, 2), "frames_mode": evaluation.frames_mode}
 
 
 def _catch_up_best(folder: ModelFolder, rows: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import read_labels
+from tfrecords.loader_options import FRAMES_MODES, ON_CORRUPT
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_json, write_csv, write_json
 
@@ -32,6 +33,10 @@ class TestOptions:
         ("valence", "arousal"),
         "checkpoints to test: valence, arousal or total for the best on validation, latest, or a step",
     )
+    frames_mode: str = option(
+        "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
+    )
+    on_corrupt: str = option("fatal", "what a damaged record does: end the run, or be left out and counted", ON_CORRUPT)
     batch: int = option(8, "sequences computed at once")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
 
@@ -51,7 +56,9 @@ def test_model(folder: ModelFolder, workspace: Workspace, chosen: TestOptions) -
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(compiled, model.options.outputs, files, trained, chosen.batch)
+        evaluation = evaluate_model(
+            compiled, model.options.outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+        )
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, model.options.outputs)
         results["checkpoints"][which] = _result(prefix, evaluation, model.options.outputs)
@@ -102,6 +109,8 @@ def _result(prefix: str, evaluation: Evaluation, outputs: tuple[str, ...]) -> di
         "correlation": evaluation.correlation,
         "frames": evaluation.frames,
         "dropped": evaluation.dropped,
+        "corrupt": evaluation.corrupt,
+        "frames_mode": evaluation.frames_mode,
         "ccc_by_entry": by_entry,
     }
 

@@ -28,11 +28,12 @@ from affwildnet.models import AffWildNet, ModelOptions, build_model
 from affwildnet.train_step import TrainStep, make_optimizer, make_train_step
 from affwildnet.trained_subjects import trained_subjects
 from tfrecords import options
+from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import training_dataset
+from tfrecords.loader_options import LoaderOptions, check_loader, shaping
 from tfrecords.options import option
-from tfrecords.sequences import GAP_FACTOR
 from tfrecords.workspace import Workspace, read_csv, read_json, write_json
 
 PREPROCESSES = ("paper", "pretrained")
@@ -50,7 +51,6 @@ class TrainOptions:
     )
     batch: int = option(2, "sequences a batch", at_least=1)
     sequence_length: int = option(80, "frames a sequence", at_least=1)
-    gap_factor: float = option(GAP_FACTOR, "drop a sequence whose frames span this many times its length or more")
     loss: str = option("ccc", "1 - CCC or the mean squared error", choices=("ccc", "mse"))
     learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's", at_least=0)
     seed: int = option(1, "seed of weights and order")
@@ -101,7 +101,12 @@ class TrainPreset:
 
 
 def train(
-    folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
+    folder: ModelFolder,
+    workspace: Workspace,
+    run: TrainRun,
+    model_options: ModelOptions,
+    chosen: TrainOptions,
+    loader: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
 ) -> int:
     """Trains up to ``run.steps`` from the last checkpoint or the start; returns the last step.
 
@@ -112,7 +117,7 @@ def train(
     """
     write_json(folder.training, {"state": "running"})
     try:
-        step = _train(folder, workspace, run, model_options, chosen)
+        step = _train(folder, workspace, run, model_options, chosen, loader)
     except BaseException:
         write_json(folder.training, {"state": "failed"})
         raise
@@ -121,9 +126,14 @@ def train(
 
 
 def _train(
-    folder: ModelFolder, workspace: Workspace, run: TrainRun, model_options: ModelOptions, chosen: TrainOptions
+    folder: ModelFolder,
+    workspace: Workspace,
+    run: TrainRun,
+    model_options: ModelOptions,
+    chosen: TrainOptions,
+    loader: LoaderOptions,
 ) -> int:
-    _check(model_options, chosen)
+    _check(model_options, chosen, loader)
     files = open_partition(workspace, "train")
     unknown = sorted(set(model_options.outputs) - set(files[0].sidecar.labels))
     if unknown:
@@ -139,7 +149,7 @@ def _train(
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
     parents = [ModelFolder(Path(parent)).model for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
     database = workspace.database_facts() | trained_subjects(files, parents)
-    describe_model(folder, model_options, spec, dataclasses.asdict(chosen), database)
+    describe_model(folder, model_options, spec, dataclasses.asdict(chosen) | shaping(loader), database)
     tf.keras.utils.set_random_seed(chosen.seed)
     model = build_model(model_options, spec)
     case = case_of(chosen)
@@ -154,6 +164,7 @@ def _train(
         initialise(model, chosen, Path(run.weights_folder))
     if chosen.cache_features:
         files = cache_features(workspace, files, model)
+    corrupt = CorruptRecords(loader.on_corrupt == "skip")
     data = training_dataset(
         files,
         chosen.sequence_length,
@@ -161,11 +172,14 @@ def _train(
         chosen.seed,
         model_options.outputs,
         first_step=int(step),
-        gap_factor=chosen.gap_factor,
+        chosen=loader,
         shuffle_labels=chosen.shuffle_labels,
+        corrupt=corrupt,
     )
     train_step = make_train_step(model, variables, optimizer, chosen.loss, case, chosen.original_batch_norm)
     _loop(folder, data, run, chosen.loss, step, train_step, manager)
+    if corrupt.found:
+        print(f"warning: {len(corrupt.found)} damaged records were left out", file=sys.stderr)
     return int(step)
 
 
@@ -243,8 +257,12 @@ def initialise(model: AffWildNet, chosen: TrainOptions, folder: Path = Path("wei
                 print(f"{part} from {restore_part(model, part, source, chosen.rnn_checkpoint)}")
 
 
-def _check(model: ModelOptions, chosen: TrainOptions) -> None:
+def _check(model: ModelOptions, chosen: TrainOptions, loader: LoaderOptions) -> None:
     """Raises `InputError` where options contradict each other."""
+    check_loader(loader, chosen.sequence_length)
+    if loader.loader == "original" and (chosen.colour_order != "bgr" or chosen.preprocess != "paper"):
+        remedy = "drop --colour_order and --preprocess, or use --loader=windows"
+        raise InputError("--loader=original", "it gives BGR faces, (x - 128) / 128, and no others", remedy)
     if model.landmarks_68 and not model.fc:
         what = "landmarks join the first fully connected layer's input, and there is none"
         raise InputError("--landmarks_68", what, "give --fc=4096")
@@ -315,13 +333,14 @@ def main(argv: list[str]) -> int:
     print(f"training on {use_device(run_options.gpu)}")
     folder = ModelFolder(Path(run_options.model))
     workspace = Workspace(Path(run_options.workspace))
-    step = train(folder, workspace, run_options, options.from_flags(ModelOptions), options.from_flags(TrainOptions))
+    chosen, loader = options.from_flags(TrainOptions), options.from_flags(LoaderOptions)
+    step = train(folder, workspace, run_options, options.from_flags(ModelOptions), chosen, loader)
     print(f"step {step}, checkpoints in {folder.checkpoints}")
     return 0
 
 
 def run() -> None:
-    options.run_main(main, TrainPreset, TrainRun, TrainOptions, ModelOptions)
+    options.run_main(main, TrainPreset, TrainRun, TrainOptions, LoaderOptions, ModelOptions)
 
 
 if __name__ == "__main__":

@@ -34,14 +34,16 @@ def make_train_step(
 ) -> TrainStep:
     """A compiled step: batch -> losses float32 scalars (``total``, then one for each output), weights updated.
 
-    A batch holds ``faces``, or a frozen backbone's cached ``features``. The gradient is that of ``total`` and the
-    backbone's weight decay, which covers frozen kernels too but only moves those among `variables`.
+    A batch holds ``faces``, normalised ``images``, or a frozen backbone's cached ``features``. The gradient is that of
+    ``total`` and the backbone's weight decay, which covers frozen kernels too but only moves those among `variables`.
     """
     training_mode = backbone_in_training_mode(case, original_batch_norm)
     entry = BACKBONES[model.options.backbone]
 
     def compute_features(batch: Batch) -> tf.Tensor:
-        return model.features(batch["faces"], training_mode, batch.get("landmarks_68"))
+        normalised = "images" in batch
+        faces = batch["images" if normalised else "faces"]
+        return model.features(faces, training_mode, batch.get("landmarks_68"), normalised)
 
     def predict(batch: Batch) -> tf.Tensor:
         features = batch["features"] if "features" in batch else compute_features(batch)
