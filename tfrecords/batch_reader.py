@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,7 +42,7 @@ def make_batch_reader(
     """
     sidecar = files[0].sidecar
     stored, shape = value_dtype(sidecar), value_shape(sidecar)
-    local = threading.local()
+    local, arrays = threading.local(), _Arrays(dtype)
 
     def fill(values: np.ndarray, rests: np.ndarray, weights: np.ndarray, parts: list[Part | None]) -> None:
         """Fills one sequence's part (T, ...) of each result."""
@@ -64,7 +66,7 @@ def make_batch_reader(
     def read(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         scratch = local.__dict__.setdefault("scratch", bytearray())
         several = (len(windows), length)
-        values = np.empty(several, object) if stored is None else _aligned((*several, *shape), dtype)
+        values = np.empty(several, object) if stored is None else arrays.take((*several, *shape))
         rests, weights = np.empty(several, object), np.zeros(several, np.float32)
         for row, window in enumerate(windows.tolist()):
             parts = [part for piece in _pieces(files, window) for part in read_parts(*piece, scratch, corrupt)]
@@ -101,9 +103,27 @@ def read_parts(
     return parts
 
 
-def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-    """An array whose values are not set."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    buffer = np.empty(size + _ALIGNMENT, np.uint8)
-    begin = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[begin : begin + size].view(dtype).reshape(shape)
+class _Arrays:
+    """Arrays for values, whose memory is used again when nobody holds them any more.
+
+    New pages for every batch would cost as much as filling them.
+    """
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self.dtype = np.dtype(dtype)
+        self.free: list[np.ndarray] = []
+
+    def take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array whose values are not set."""
+        size = math.prod(shape) * self.dtype.itemsize
+        try:
+            memory = self.free.pop()
+        except IndexError:
+            memory = np.empty(0, np.uint8)
+        if len(memory) < size + _ALIGNMENT:
+            memory = np.empty(size + _ALIGNMENT, np.uint8)
+        begin = -memory.ctypes.data % _ALIGNMENT
+        # A new object on that memory, which TensorFlow holds as long as a tensor uses it.
+        array = np.ndarray(shape, self.dtype, memory.data, begin)
+        weakref.finalize(array, self.free.append, memory).atexit = False
+        return array

@@ -29,9 +29,18 @@ def split_example(data: Buffer, key: bytes, begin: int = 0, end: int | None = No
         first, stop = _field(data, begin, 0x0A, end)
         at = first
         while at < stop:
-            entry, after = _field(data, at, 0x0A, stop)
-            name, value = _field(data, entry, 0x0A, after)
-            if bytes(data[name:value]) == key:
+            # The common case in place: this runs for every frame that is loaded.
+            if data[at] == 0x0A and data[at + 1] < 0x80:
+                entry, after = at + 2, at + 2 + data[at + 1]
+            else:
+                entry, after = _field(data, at, 0x0A, stop)
+            if data[entry] == 0x0A and data[entry + 1] < 0x80:
+                name, value = entry + 2, entry + 2 + data[entry + 1]
+            else:
+                name, value = _field(data, entry, 0x0A, after)
+            if not value <= after <= stop:
+                raise WireError("a field is longer than what holds it")
+            if data[name:value] == key:
                 feature, _ = _field(data, value, 0x12, after)
                 values, _ = _field(data, feature, 0x0A, after)
                 found = _field(data, values, 0x0A, after)

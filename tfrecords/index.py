@@ -15,6 +15,7 @@ from tfrecords.checksum import masked_crc
 from tfrecords.corrupt import Damage
 from tfrecords.errors import InputError
 from tfrecords.record_file import FRAMING
+from tfrecords.scan import scan_record
 from tfrecords.sidecar import Sidecar, read_sidecar
 from tfrecords.workspace import Workspace, read_csv
 
@@ -33,10 +34,13 @@ class RecordFile:
         return self.sidecar.entry
 
 
-def open_record(path: Path) -> RecordFile:
-    """Reads the sidecar of a record file; raises `InputError` where it is missing or does not fit."""
-    sidecar = read_sidecar(path)
-    return RecordFile(path, sidecar, np.array(sidecar.frames, np.int64), np.array(sidecar.offsets, np.int64))
+def open_record(path: Path, sidecar: bool = True) -> RecordFile:
+    """Reads the sidecar of a record file; raises `InputError` where it is missing or does not fit.
+
+    With `sidecar` false it is a file of the original's, which has none, and is indexed by walking over it.
+    """
+    found = read_sidecar(path) if sidecar else scan_record(path)
+    return RecordFile(path, found, np.array(found.frames, np.int64), np.array(found.offsets, np.int64))
 
 
 def open_partition(workspace: Workspace, partition: str) -> list[RecordFile]:

@@ -8,7 +8,11 @@ from tfrecords.example_bytes import Buffer, WireError, split_example
 from tfrecords.sidecar import Sidecar
 
 FEATURES = "features"  # the profile of records that hold a backbone's features in place of faces
-_NUMBERS = {"raw": np.dtype(np.uint8), "float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
+_NUMBERS: dict[str, np.dtype] = {
+    "raw": np.dtype(np.uint8),
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+}
 # What a whole picture of each encoding begins and ends with.
 _PICTURES = {"jpeg": (b"\xff\xd8", b"\xff\xd9"), "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")}
 

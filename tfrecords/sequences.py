@@ -40,7 +40,7 @@ def cut_windows(
         after = start + max(0, -(-(count - start - length) // stride)) * stride
         begins = np.arange(start - stride if start else 0, after + 1, stride)
         firsts, ends = np.maximum(begins, 0), np.minimum(begins + length, count)
-        firsts, ends = firsts[ends > 0], ends[ends > 0]
+        firsts, ends = firsts[ends > firsts], ends[ends > firsts]
         spans = file.frames[ends - 1] - file.frames[firsts]
         for first, end, span in zip(firsts.tolist(), ends.tolist(), spans.tolist(), strict=True):
             if span < gap_factor * length:
