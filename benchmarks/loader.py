@@ -154,7 +154,8 @@ def run_benchmark(chosen: LoaderBenchmark) -> dict[str, dict[str, float]]:
         for name, clips in runs:
             one = call(chosen, name, clips)
             found.setdefault(name if clips == chosen.clips else f"{name}_small", []).append(one)
-            figures = f"{one['frames_per_second']:8.0f}  {one['cpu_us_per_frame']:12.1f}  {one['first_batch_s']:14.2f}  {one['peak_mib']:9.0f}"
+            speed = f"{one['frames_per_second']:8.0f}  {one['cpu_us_per_frame']:12.1f}"
+            figures = f"{speed}  {one['first_batch_s']:14.2f}  {one['peak_mib']:9.0f}"
             print(f"{name:>10}  {clips:5}  {figures}", flush=True)
     return {
         name: {key: statistics.median(one[key] for one in several) for key in several[0]}
