@@ -68,7 +68,7 @@ def adopt_record(workspace: Workspace, path: Path, partition: str, copy: bool) -
 
 
 def _row(file: RecordFile, labels: np.ndarray, partition: str) -> dict[str, Any]:
-    means = dict(zip(file.sidecar.labels, np.round(labels.mean(axis=0), 6).tolist(), strict=True))
+    means = dict(zip(file.sidecar.labels, np.round(labels.mean(axis=0, dtype=np.float64), 6).tolist(), strict=True))
     own = {"entry": file.entry, "clip": file.entry, "subject": file.sidecar.subject, "partition": partition}
     return own | {"frames": len(file.frames)} | means
 

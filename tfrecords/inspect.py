@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfrecords import options
+from tfrecords.corrupt import Damage
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_record
 from tfrecords.options import option
@@ -84,7 +85,9 @@ def main(argv: list[str]) -> int:
     chosen = options.from_flags(InspectOptions)
     paths = find_records(argv[1:], chosen)
     output = Path(chosen.output or (Path(chosen.workspace) if chosen.workspace else Path("build")) / "inspect")
-    rows, problems = [], []
+    rows: list[dict[str, Any]] = []
+    problems: list[Damage] = []
+    damaged = 0
     for path in tqdm(paths, desc="inspect", unit="file"):
         if chosen.verify:
             from tfrecords.verify import verify_record  # it needs TensorFlow
@@ -98,8 +101,7 @@ def main(argv: list[str]) -> int:
                 draw(file, output / f"{file.entry}.png")
         except InputError as error:
             tqdm.write(f"damaged: {error}")
-            if not chosen.verify:
-                problems.append(error)
+            damaged += 1
     if rows:
         columns = list(dict.fromkeys(name for row in rows for name in row))
         write_csv(output / "records.csv", columns, rows)
@@ -112,7 +114,7 @@ def main(argv: list[str]) -> int:
         )
         print(f"{len(problems)} problems in {len(paths)} files")
     print(f"written to {output}")
-    return 1 if problems else 0
+    return 1 if problems or damaged else 0
 
 
 def _sentence(row: dict[str, Any]) -> str:

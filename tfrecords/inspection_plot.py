@@ -35,7 +35,8 @@ def plot_record(path: Path, file: RecordFile, labels: dict[str, np.ndarray], fac
     curves.legend(loc="upper right")
     plane_names = list(labels)[:2]
     if len(plane_names) == 2:
-        counts, edges, _ = np.histogram2d(*(labels[name] for name in plane_names), bins=20, range=[[-1, 1], [-1, 1]])
+        x, y = (labels[name] for name in plane_names)
+        counts, edges, _ = np.histogram2d(x, y, bins=20, range=((-1, 1), (-1, 1)))
         shown = plane.pcolormesh(edges, edges, np.where(counts.T > 0, counts.T, np.nan), cmap="viridis")
         figure.colorbar(shown, ax=plane, label="frames", location="bottom")
         plane.set(xlabel=plane_names[0], ylabel=plane_names[1], aspect="equal", title="histogram")

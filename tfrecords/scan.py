@@ -63,7 +63,8 @@ def scan_record(path: Path) -> Sidecar:
     if len(offsets) == 1:
         raise InputError(path, "there is no record in it", "fetch the file again, or leave it out")
     frames: list[int] = []
-    entries, forms = set(), set()
+    entries: set[str] = set()
+    forms: set[tuple[str, int]] = set()
     values: dict[str, list[int]] = {name: [] for name in ORIGINAL_LABELS}
     with _mapped(path) as data:
         for number, (begin, after) in enumerate(itertools.pairwise(offsets)):

@@ -55,5 +55,5 @@ def test_cropped_landmarks_lie_where_the_cropped_face_has_them():
     draw = tf.constant([0.3, 0.4, 0.7] + [0.0] * 5)
     changed, moved = crop(tf.constant(face), tf.constant([[[0.1, -0.2]] * 68]), draw)
     x, y = (moved.numpy()[0, 0] + 1) * 48 - 0.5
-    found = changed.numpy()[0, int(round(y)), int(round(x)), :2]
+    found = changed.numpy()[0, round(float(y)), round(float(x)), :2]
     np.testing.assert_allclose(found, [1.1 * 48 - 0.5, 0.8 * 48 - 0.5], atol=0.6)

@@ -59,7 +59,7 @@ def test_command_adopts_shows_and_verifies_the_original_s_files(original, worksp
     (original / "7-30-640x360-p1.tfrecords").write_bytes(data)
     done = _run("tfrecords.inspect", f"--workspace={workspace.root}", "--verify")
     assert done.returncode == 1, done.stderr
-    assert "12-25-640x360: 4 records, frames 1 to 40, 1 gaps (longest 36 frames); valence 0.001 to 0.040" in done.stderr
+    assert "12-25-640x360: 4 records, frames 1 to 40, 1 gaps (longest 36 frames); valence 0.001 to 0.040" in done.stdout
     assert "7-30-640x360-p1.tfrecords: record 2 (frame 3) is damaged: its checksum is wrong" in done.stdout
     assert "2 problems in 2 files" in done.stdout
     problems = read_csv(workspace.root / "inspect" / "problems.csv")
@@ -74,7 +74,7 @@ def test_damaged_file_is_not_adopted_and_another_of_the_same_name_replaces_none(
     adopt_record(workspace, path, AdoptOptions().partition, copy=True)
     assert not workspace.record("12-25-640x360").is_symlink()
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(InputError, match="record 3 is damaged: the file ends within it.*; fetch the file again"):
+    with pytest.raises(InputError, match=r"record 3 is damaged: the file ends within it.*; fetch the file again"):
         adopt_record(workspace, path, "train", copy=True)
     convert_entry(workspace, "7-30-640x360-p1", make_entry("7-30-640x360-p1", [1]), "s", ConvertOptions())
     with pytest.raises(InputError, match="another record is there under the name"):

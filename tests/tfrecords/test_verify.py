@@ -165,15 +165,9 @@ def test_example_is_split_whatever_the_order_of_its_keys_and_cut_bytes_are_refus
             split_example(data[:end], b"frame")
 
 
-def test_sidecar_that_is_missing_is_no_original_s_file(make_record):
-    path = make_record()
-    path.with_suffix(".json").unlink()
-    with pytest.raises(InputError, match="none of the original's|two"):
-        _write_two_videos(path)
-        open_record(path, sidecar=False)
-
-
-def _write_two_videos(path):
+def test_file_of_two_videos_is_none_of_the_original_s(tmp_path):
     face = encode_face(np.zeros((96, 96, 3), np.uint8), "float32")
-    labels = {"valence": 1, "arousal": 1}
-    write_records(path, [encode_example("a/00001", face, labels), encode_example("b/1/2/x", face, labels)])
+    examples = [encode_example(f"{video}/00001", face, {"valence": 1, "arousal": 1}) for video in "ab"]
+    write_records(tmp_path / "a.tfrecords", examples)
+    with pytest.raises(InputError, match="its records are of 2 videos and 1 kinds of faces; split it"):
+        open_record(tmp_path / "a.tfrecords", sidecar=False)
