@@ -16,6 +16,7 @@ from affwildnet.models import AffWildNet
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.index import RecordFile
 from tfrecords.loader import Batch, evaluation_dataset
+from tfrecords.loader_options import GAP_FACTOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +85,13 @@ def evaluate_model(
 ) -> Evaluation:
     """Predicts labelled frames in sequences that start from the zero state, and measures each frame once.
 
-    Sequences are cut by the ``sequence_length``, ``gap_factor`` and, where it is there, ``stride`` of the options
-    `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they hold every labelled frame, and a frame that is
+    Sequences are cut by the ``sequence_length`` and, where they are there (an imported model has none), the
+    ``gap_factor`` and ``stride`` of the options `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they hold every labelled frame, and a frame that is
     in several has the mean of its predictions; ``kept`` takes the sequences that the original's loader kept.
     """
     compiled.refresh()
     corrupt = CorruptRecords(on_corrupt == "skip")
-    rule = (trained["gap_factor"], trained.get("stride", 0), frames_mode, corrupt)
+    rule = (trained.get("gap_factor", GAP_FACTOR), trained.get("stride", 0), frames_mode, corrupt)
     pieces: dict[int, list[_Piece]] = {}
     for loaded in evaluation_dataset(files, trained["sequence_length"], batch, outputs, *rule):
         predictions, labels, weights = compiled.predict(loaded).numpy(), loaded["labels"].numpy(), loaded["weights"]

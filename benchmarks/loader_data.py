@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +38,9 @@ def write_clip(folder: Path, clip: int, frames: int, encoding: str, profile: str
     entry = f"clip{clip:03d}"
     path = folder / f"{profile}-{encoding}" / f"{entry}.tfrecords"
     if not sidecar_path(path).exists():
-        more = {"box": [0.0, 0.0, 9.0, 9.0], "score": 1.0, "landmarks": np.zeros((6, 2))} if profile == "face" else {}
+        more: dict[str, Any] = (
+            {"box": [0.0, 0.0, 9.0, 9.0], "score": 1.0, "landmarks": np.zeros((6, 2))} if profile == "face" else {}
+        )
         examples = (
             encode_example(f"{entry}/{number:05d}", encode_face(face, encoding), labels_of(number), **more)
             for number, face in enumerate(draw_faces(clip, frames), start=1)
