@@ -86,8 +86,9 @@ def evaluate_model(
     """Predicts labelled frames in sequences that start from the zero state, and measures each frame once.
 
     Sequences are cut by the ``sequence_length`` and, where they are there (an imported model has none), the
-    ``gap_factor`` and ``stride`` of the options `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they hold every labelled frame, and a frame that is
-    in several has the mean of its predictions; ``kept`` takes the sequences that the original's loader kept.
+    ``gap_factor`` and ``stride`` of the options `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they
+    hold every labelled frame, and a frame that is in several has the mean of its predictions; ``kept`` takes the
+    sequences that the original's loader kept.
     """
     compiled.refresh()
     corrupt = CorruptRecords(on_corrupt == "skip")
