@@ -31,6 +31,7 @@ from affwildnet.model_folder import ModelFolder, check_records, load_model
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import open_partition
+from tfrecords.loader_options import FRAMES_MODES, ON_CORRUPT
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_json
 
@@ -56,6 +57,10 @@ class EvaluateOptions:
     poll_seconds: float = option(10.0, "seconds between looks for new checkpoints", at_least=0)
     exit_when_trained: bool = option(True, "end when training has ended and all its checkpoints are evaluated")
     grace_seconds: float = option(20.0, "how long to wait for training to go on where it had ended before", at_least=0)
+    frames_mode: str = option(
+        "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
+    )
+    on_corrupt: str = option("fatal", "what a damaged record does: end the run, or be left out and counted", ON_CORRUPT)
     exit_after_idle_seconds: float = option(
         0.0, "end when there was nothing new for so long, as after a crash of training; 0 waits on", at_least=0
     )
@@ -88,7 +93,11 @@ def evaluate_checkpoints(
     trained = read_json(folder.model)["training"]
     validating = chosen.partition == "validation"
     writer = tf.summary.create_file_writer(str(folder.events(chosen.partition)))
-    rows = read_evaluations(folder.evaluations(chosen.partition))
+    table = folder.evaluations(chosen.partition)
+    rows = read_evaluations(table)
+    if any(row.get("frames_mode", "all") != chosen.frames_mode for row in rows):
+        what = f"its rows are not of --frames_mode={chosen.frames_mode}, and would not compare"
+        raise InputError(table, what, "evaluate as before, or delete the file")
     if validating:
         catch_up_best(folder, rows)
     done = 0
@@ -107,7 +116,9 @@ def evaluate_checkpoints(
                 _tell_failure(error, failures[step], chosen.retries)
                 release_checkpoint(held or "")
                 continue
-            evaluation = evaluate_model(compiled, outputs, files, trained, chosen.batch)
+            evaluation = evaluate_model(
+                compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+            )
             _summarise(writer, evaluation, step)
             rows.append(evaluation_row(step, prefix, evaluation, outputs, time.monotonic() - start, intervals))
             write_evaluation(folder, chosen.partition, rows, evaluation, outputs)

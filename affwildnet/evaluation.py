@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +14,10 @@ from affwildnet.folded import fold
 from affwildnet.measured import EntryPredictions, by_output, moments_by_entry
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
+from tfrecords.corrupt import CorruptRecords
 from tfrecords.index import RecordFile
 from tfrecords.loader import Batch, evaluation_dataset
+from tfrecords.loader_options import GAP_FACTOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +33,10 @@ class Evaluation:
     mse: dict[str, float]
     correlation: dict[str, float]
     frames: int
-    dropped: int  # labelled frames in sequences that break the gap rule
+    dropped: int  # labelled frames that no sequence of `frames_mode` holds, or whose records are damaged
     entries: list[EntryPredictions]
+    frames_mode: str = "all"  # every labelled frame, or those that the original's sequences kept
+    corrupt: int = 0  # damaged records, left out and among the dropped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,25 +73,30 @@ def evaluate_model(
     files: Sequence[RecordFile],
     trained: Mapping[str, Any],
     batch: int = 8,
+    frames_mode: str = "all",
+    on_corrupt: str = "fatal",
 ) -> Evaluation:
-    """Predicts every labelled frame once, in sequences that start from the zero state, and measures.
+    """Predicts labelled frames in sequences that start from the zero state, and measures each frame once.
 
-    Sequences are cut as in training, by the ``sequence_length`` and ``gap_factor`` of the options `trained` that
-    ``model.json`` keeps, with the tail of every entry too; what breaks the gap rule is only counted.
+    Sequences are cut by the ``sequence_length`` and, where they are there (an imported model has none), the
+    ``gap_factor`` and ``stride`` of the options `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they
+    hold every labelled frame, and a frame that is in several has the mean of its predictions; ``kept`` takes the
+    sequences that the original's loader kept.
     """
     compiled.refresh()
-    length, gap_factor = trained["sequence_length"], trained["gap_factor"]
-    pieces: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-    for loaded in evaluation_dataset(files, length, batch, outputs, gap_factor):
-        predictions, labels = compiled.predict(loaded).numpy(), loaded["labels"].numpy()
+    corrupt = CorruptRecords(on_corrupt == "skip")
+    rule = (trained.get("gap_factor", GAP_FACTOR), trained.get("stride", 0), frames_mode, corrupt)
+    pieces: dict[int, list[_Piece]] = {}
+    for loaded in evaluation_dataset(files, trained["sequence_length"], batch, outputs, *rule):
+        predictions, labels, weights = compiled.predict(loaded).numpy(), loaded["labels"].numpy(), loaded["weights"]
         for row, (file, first, count) in enumerate(loaded["windows"].numpy()):
-            frames = files[file].frames[first : first + count]
-            pieces.setdefault(int(file), []).append((frames, predictions[row, :count], labels[row, :count]))
-    entries = []
-    for file, found in sorted(pieces.items()):
-        frames, predictions, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        entries.append(EntryPredictions(files[file].entry, frames, predictions, labels, files[file].sidecar.clip))
-    return measure(outputs, entries, sum(len(file.frames) for file in files))
+            good = np.flatnonzero(weights[row, :count])
+            piece = _Piece(first + good, predictions[row, good], labels[row, good])
+            pieces.setdefault(int(file), []).append(piece)
+    entries = [_join(files[file], found) for file, found in sorted(pieces.items())]
+    entries = [entry for entry in entries if len(entry.frames)]
+    labelled = sum(len(file.frames) for file in files)
+    return dataclasses.replace(measure(outputs, entries, labelled), frames_mode=frames_mode, corrupt=len(corrupt.found))
 
 
 def measure(outputs: Sequence[str], entries: list[EntryPredictions], labelled: int) -> Evaluation:
@@ -104,3 +113,21 @@ def measure(outputs: Sequence[str], entries: list[EntryPredictions], labelled: i
         dropped=labelled - streaming.count,
         entries=entries,
     )
+
+
+class _Piece(NamedTuple):
+    """What one sequence says of its frames: records int64 (N,) of its file, predictions and labels (N, outputs)."""
+
+    records: np.ndarray
+    predictions: np.ndarray
+    labels: np.ndarray
+
+
+def _join(file: RecordFile, pieces: Sequence[_Piece]) -> EntryPredictions:
+    """Every frame of an entry once, in order, with the mean of its predictions."""
+    joined = _Piece(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    records, first, place, times = np.unique(joined.records, True, True, True)
+    sums = np.zeros((len(records), joined.predictions.shape[-1]))
+    np.add.at(sums, place, joined.predictions)
+    predictions = (sums / times[:, np.newaxis]).astype(np.float32)
+    return EntryPredictions(file.entry, file.frames[records], predictions, joined.labels[first], file.sidecar.clip)

@@ -32,7 +32,7 @@ def read_evaluations(table: Path) -> list[Row]:
             int(row["step"])
             for name, value in row.items():
                 # Tables of earlier versions have fewer columns.
-                if name != "checkpoint" and value != "":
+                if name not in ("checkpoint", "frames_mode") and value != "":
                     float(value)
         except ValueError:
             raise InputError(table, "the row is damaged", "delete it, and it is evaluated again", line) from None
@@ -51,7 +51,8 @@ def evaluation_row(
     row: Row = {"step": step, "checkpoint": Path(prefix).name}
     row |= {f"ccc_{name}": value for name, value in evaluation.ccc.items()}
     row |= {f"mse_{name}": value for name, value in evaluation.mse.items()}
-    row |= {"frames": evaluation.frames, "dropped": evaluation.dropped, "seconds": round(seconds, 2)}
+    row |= {"frames": evaluation.frames, "dropped": evaluation.dropped, "corrupt": evaluation.corrupt}
+    row |= {"frames_mode": evaluation.frames_mode, "seconds": round(seconds, 2)}
     row |= {f"population_ccc_{name}": value for name, value in evaluation.population_ccc.items()}
     ends = intervals_by_output(list(moments_by_clip(evaluation.entries).values()), outputs, chosen)["ccc"]
     for name, (low, high) in ends.items():

@@ -83,15 +83,24 @@ class AffWildNet(tf.keras.Model):
         start = FC_STARTS[options.fc_start]()
         self.head = tf.keras.layers.Dense(len(options.outputs), kernel_initializer=start, name="head", dtype="float32")
 
-    def features(self, faces: tf.Tensor, training: bool = False, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
+    def features(
+        self,
+        faces: tf.Tensor,
+        training: bool = False,
+        landmarks_68: tf.Tensor | None = None,
+        normalised: bool = False,
+    ) -> tf.Tensor:
         """What follows the backbone reads: its features (B, T, D) of uint8 RGB faces (B, T, S, S, 3).
+
+        Faces that are `normalised` already are float32, as `normalise` gives them: the loader's ``images``.
 
         With ``options.landmarks_68`` the landmarks (B, T, 136), as `tfrecords.faces.landmarks_in_box` gives them, are
         joined to them: (B, T, D + 136).
         """
         shape = tf.shape(faces)
         size = self.face_spec.size
-        frames = normalise(tf.reshape(faces, [-1, size, size, 3]), self.face_spec)
+        frames = tf.reshape(faces, [-1, size, size, 3])
+        frames = frames if normalised else normalise(frames, self.face_spec)
         features = self.backbone(frames, training=training)
         features = tf.reshape(features, [shape[0], shape[1], self.backbone.output_shape[-1]])
         if not self.options.landmarks_68:

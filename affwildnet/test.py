@@ -27,6 +27,7 @@ from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import read_labels
+from tfrecords.loader_options import FRAMES_MODES, ON_CORRUPT
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, read_csv, read_json, write_csv, write_json
 
@@ -42,6 +43,10 @@ class TestOptions:
         ("valence", "arousal"),
         "checkpoints to test: valence, arousal or total for the best on validation, latest, or a step",
     )
+    frames_mode: str = option(
+        "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
+    )
+    on_corrupt: str = option("fatal", "what a damaged record does: end the run, or be left out and counted", ON_CORRUPT)
     batch: int = option(8, "sequences computed at once", at_least=1)
     plots: bool = option(True, "draw the thesis's figures 6.3 to 6.8 and histograms of each checkpoint")
     gpu: int = option(0, "GPU of this process, -1 for the CPU")
@@ -75,7 +80,9 @@ def test_model(
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
-        evaluation = evaluate_model(compiled, outputs, files, trained, chosen.batch)
+        evaluation = evaluate_model(
+            compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+        )
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, outputs)
         by_entry = entry_rows(evaluation.entries, outputs, intervals)
@@ -147,6 +154,8 @@ def _result(
         "clips": len(by_clip),
         "frames": evaluation.frames,
         "dropped": evaluation.dropped,
+        "corrupt": evaluation.corrupt,
+        "frames_mode": evaluation.frames_mode,
         "ccc_by_entry": {
             name: dict(zip(outputs, moments.ccc().tolist(), strict=True)) for name, moments in by_entry.items()
         },

@@ -6,6 +6,7 @@ SIGTERM and SIGUSR1, a cluster's end of time, save a checkpoint and end with exi
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from affwildnet.training_loop import training_loop
 from affwildnet.training_options import TrainOptions, TrainPreset, TrainRun
 from affwildnet.training_start import describe_training, start_training
 from tfrecords import options
+from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import Batch, training_dataset
-from tfrecords.service_loader import service_batches
+from tfrecords.loader_options import LoaderOptions
+from tfrecords.service_loader import check_service_options, service_batches
 from tfrecords.workspace import Workspace, write_json
 
 
@@ -38,7 +41,8 @@ def train(
     run: TrainRun,
     model_options: ModelOptions,
     chosen: TrainOptions,
-    optimizing: OptimizerOptions | None = None,
+    optimizing: OptimizerOptions = OptimizerOptions(),  # noqa: B008 it is frozen
+    loader: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
     strategy: tf.distribute.Strategy | None = None,
 ) -> int:
     """Trains up to ``run.steps`` from the last checkpoint or the start; returns the last step.
@@ -63,9 +67,7 @@ def train(
     tell(state="running")
     try:
         with interruption_at_once(folder):
-            step, reason = _train(
-                folder, workspace, run, model_options, chosen, optimizing or OptimizerOptions(), strategy
-            )
+            step, reason = _train(folder, workspace, run, model_options, chosen, optimizing, loader, strategy)
     except Interrupted as signalled:
         tell(state="interrupted", step=signalled.step, reason=signalled.name)
         raise
@@ -83,6 +85,7 @@ def _train(
     model_options: ModelOptions,
     chosen: TrainOptions,
     optimizing: OptimizerOptions,
+    loader: LoaderOptions,
     strategy: tf.distribute.Strategy | None,
 ) -> tuple[int, str]:
     """-> the last step, and the reason of a request to stop."""
@@ -91,14 +94,16 @@ def _train(
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     files = open_partition(workspace, "train")
-    describe = lambda: describe_training(folder, workspace, files, model_options, chosen, optimizing)  # noqa: E731
+    describe = lambda: describe_training(folder, workspace, files, model_options, chosen, optimizing, loader)  # noqa: E731
     spec = first_worker_first(strategy, describe)
     training = start_training(folder, spec, model_options, chosen, optimizing, Path(run.weights_folder), strategy)
     agree = make_agreement(strategy)
     check_same_step(agree, int(training.step))
     if chosen.cache_features:
         files = first_worker_first(strategy, lambda: cache_features(workspace, files, training.model))
-    data = _batches(files, run, chosen, model_options.outputs, int(training.step), (place, workers))
+    corrupt = CorruptRecords(loader.on_corrupt == "skip")
+    share = (place, workers)
+    data = _batches(files, run, chosen, loader, model_options.outputs, int(training.step), share, corrupt)
     train_step = make_train_step(
         training.model,
         training.variables,
@@ -110,6 +115,8 @@ def _train(
         strategy,
     )
     reason = training_loop(folder, training, data, train_step, run, chosen.loss, agree, first=place == 0)
+    if corrupt.found:
+        print(f"warning: {len(corrupt.found)} damaged records were left out", file=sys.stderr)
     return int(training.step), reason
 
 
@@ -117,20 +124,20 @@ def _batches(
     files: list[RecordFile],
     run: TrainRun,
     chosen: TrainOptions,
+    loader: LoaderOptions,
     outputs: Sequence[str],
     first_step: int,
     share: tuple[int, int],
+    corrupt: CorruptRecords,
 ) -> Iterable[Batch]:
     """This process's share of every batch from `first_step` on."""
     wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, outputs)
     if not run.data_service:
-        return training_dataset(*wanted, first_step, chosen.gap_factor, chosen.shuffle_labels, share)
-    if chosen.shuffle_labels:
-        what = "the service reads labels as they are in the records"
-        raise InputError("--shuffle_labels", what, "leave out --data_service")
+        return training_dataset(*wanted, first_step, loader, chosen.shuffle_labels, share, corrupt)
+    check_service_options(loader, chosen.shuffle_labels)
     if first_step:
         print("with a data service the position is the epoch only: this one begins again")
-    return service_batches(*wanted, run.data_service, first_step, chosen.gap_factor, share)
+    return service_batches(*wanted, run.data_service, first_step, loader, share)
 
 
 def main(argv: list[str]) -> int:
@@ -145,9 +152,9 @@ def main(argv: list[str]) -> int:
     folder = ModelFolder(Path(run_options.model))
     workspace = Workspace(Path(run_options.workspace))
     model_options, chosen = options.from_flags(ModelOptions), options.from_flags(TrainOptions)
-    optimizing = options.from_flags(OptimizerOptions)
+    optimizing, loader = options.from_flags(OptimizerOptions), options.from_flags(LoaderOptions)
     try:
-        step = train(folder, workspace, run_options, model_options, chosen, optimizing, strategy)
+        step = train(folder, workspace, run_options, model_options, chosen, optimizing, loader, strategy)
     except Interrupted as signalled:
         print(f"{signalled}; start again to go on (exit code {EXIT_REQUEUE})")
         return EXIT_REQUEUE
@@ -156,7 +163,7 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    options.run_main(main, TrainPreset, TrainRun, TrainOptions, OptimizerOptions, ModelOptions)
+    options.run_main(main, TrainPreset, TrainRun, TrainOptions, LoaderOptions, OptimizerOptions, ModelOptions)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def make_train_step(
 ) -> TrainStep:
     """A compiled step ``(batch, step=0)``; with `xla` by XLA as a whole, anew for every shape of batch.
 
-    A batch holds ``faces``, or a frozen backbone's cached ``features``; see `make_replica_step`. With a `strategy` it
-    is this process's part of the whole batch, see `over_replicas`.
+    A batch holds ``faces``, normalised ``images``, or a frozen backbone's cached ``features``; see `make_replica_step`.
+    With a `strategy` it is this process's part of the whole batch, see `over_replicas`.
     """
     replica_step = make_replica_step(model, variables, optimizer, case, chosen, loss_scale)
     if strategy is not None:
@@ -100,7 +100,9 @@ def make_replica_step(
         if "features" in batch:
             features = batch["features"]
         else:
-            features = model.features(batch["faces"], training_mode, batch.get("landmarks_68"))
+            normalised = "images" in batch
+            faces = batch["images" if normalised else "faces"]
+            features = model.features(faces, training_mode, batch.get("landmarks_68"), normalised)
         if case.backbone == "nothing":
             features = tf.stop_gradient(features)
         state = model.zero_state(tf.shape(features)[0])

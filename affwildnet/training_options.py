@@ -10,7 +10,6 @@ from affwildnet.input_spec import COLOUR_ORDERS
 from affwildnet.precision import PRECISIONS
 from affwildnet.strategies import STRATEGIES
 from tfrecords.options import option
-from tfrecords.sequences import GAP_FACTOR
 
 PREPROCESSES = ("paper", "pretrained")
 
@@ -27,7 +26,6 @@ class TrainOptions:
     )
     batch: int = option(2, "sequences a batch", at_least=1)
     sequence_length: int = option(80, "frames a sequence", at_least=1)
-    gap_factor: float = option(GAP_FACTOR, "drop a sequence whose frames span this many times its length or more")
     loss: str = option("ccc", "1 - CCC or the mean squared error", choices=("ccc", "mse"))
     learning_rate: float = option(0.0, "Adam's rate; 0 takes the case's", at_least=0)
     seed: int = option(1, "seed of weights and order")

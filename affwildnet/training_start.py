@@ -25,6 +25,7 @@ from affwildnet.training_checkpoints import resume
 from affwildnet.training_options import TrainOptions
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
+from tfrecords.loader_options import LoaderOptions, check_loader, shaping
 from tfrecords.workspace import Workspace, read_csv, read_json
 
 
@@ -92,23 +93,34 @@ def describe_training(
     model_options: ModelOptions,
     chosen: TrainOptions,
     optimizing: OptimizerOptions,
+    loader: LoaderOptions,
 ) -> InputSpec:
     """Checks that records and options fit, writes ``model.json`` and ``input.json``; returns what the model takes."""
     check_options(model_options, chosen, optimizing)
+    check_loading(loader, chosen)
     check_training_records(workspace, files, model_options)
     spec = input_spec_of(files[0], chosen.colour_order)
     if chosen.preprocess == "pretrained":
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
     parents = [ModelFolder(Path(parent)).model for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
     database = workspace.database_facts() | trained_subjects(files, parents)
-    told = training_facts(chosen, optimizing)
-    describe_model(folder, model_options, spec, told, database, training_facts(TrainOptions(), OptimizerOptions()))
+    told = training_facts(chosen, optimizing, loader)
+    usual = training_facts(TrainOptions(), OptimizerOptions(), LoaderOptions())
+    describe_model(folder, model_options, spec, told, database, usual)
     return spec
 
 
-def training_facts(chosen: TrainOptions, optimizing: OptimizerOptions) -> dict[str, Any]:
+def training_facts(chosen: TrainOptions, optimizing: OptimizerOptions, loader: LoaderOptions) -> dict[str, Any]:
     """What ``model.json`` says of a training."""
-    return dataclasses.asdict(chosen) | dataclasses.asdict(optimizing)
+    return dataclasses.asdict(chosen) | dataclasses.asdict(optimizing) | shaping(loader)
+
+
+def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
+    """Raises `InputError` where sequences cannot be loaded as asked, or not for this network."""
+    check_loader(loader, chosen.sequence_length)
+    if loader.loader == "original" and (chosen.colour_order != "bgr" or chosen.preprocess != "paper"):
+        remedy = "drop --colour_order and --preprocess, or use --loader=windows"
+        raise InputError("--loader=original", "it gives BGR faces, (x - 128) / 128, and no others", remedy)
 
 
 def check_training_records(workspace: Workspace, files: list[RecordFile], model: ModelOptions) -> None:

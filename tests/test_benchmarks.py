@@ -108,3 +108,20 @@ def test_filters_say_whether_the_default_is_at_least_as_good_as_each_other() -> 
     told = run("benchmarks.filters", "--seeds=1", "--cases=two,false_beside", may_miss=True)
     assert told["default"] == "tracks" and set(told["met"]) == set(told["right"]["two"]) - {"tracks"}
     assert all(value for value in told["met"].values())
+
+
+def test_records_measures_every_encoding_and_lossless_ones_give_the_faces_back() -> None:
+    results = run("benchmarks.records", "--clips=1", "--frames=80", "--read_frames=160", "--rounds=1")["results"]
+    assert set(results) == {"jpeg", "png", "raw", "float32"}
+    sizes = {name: one["bytes_per_frame"] for name, one in results.items()}
+    assert sizes["jpeg"] < sizes["png"] < sizes["raw"] < sizes["float32"] / 3.9
+    assert {name for name, one in results.items() if one["largest_difference"] == 0} == {"png", "raw", "float32"}
+
+
+@pytest.mark.slow
+def test_loader_says_of_each_target_whether_it_was_met(tmp_path: Path) -> None:
+    sizes = ("--clips=4", "--frames=160", "--original_buffer=4", "--rounds=1", "--seconds=0.2")
+    found = run("benchmarks.loader", f"--folder={tmp_path}", *sizes)
+    assert set(found["results"]) == {"original", "folder", "raw", "jpeg", "raw_small", "jpeg_small"}
+    assert set(found["met"]) == set(found["targets"]) == set(found["ratios"])
+    assert all(one["frames_per_second"] > 0 and one["peak_mib"] > 100 for one in found["results"].values())

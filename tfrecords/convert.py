@@ -121,18 +121,20 @@ class ConvertTarget:
     """What `python -m tfrecords.convert` converts."""
 
     workspace: str = option("", "workspace folder")
-    entries: tuple[str, ...] = option((), "entries to convert; by default all of partition.csv")
+    entries: tuple[str, ...] = option((), "entries, or clips with all their entries; by default all of partition.csv")
 
 
 def main(argv: list[str]) -> int:
     target, chosen = options.from_flags(ConvertTarget), options.from_flags(ConvertOptions)
     workspace = Workspace(Path(target.workspace))
     rows = read_csv(workspace.partition, ("entry", "clip", "subject"))
-    unknown = sorted(set(target.entries) - {row["entry"] for row in rows})
+    unknown = sorted(set(target.entries) - {row[name] for row in rows for name in ("entry", "clip")})
     if unknown:
-        raise InputError(workspace.partition, f"there is no entry {unknown[0]}", "name its entries in --entries")
+        raise InputError(
+            workspace.partition, f"there is no entry or clip {unknown[0]}", "name its entries in --entries"
+        )
     if target.entries:
-        rows = [row for row in rows if row["entry"] in target.entries]
+        rows = [row for row in rows if row["entry"] in target.entries or row["clip"] in target.entries]
     failed = 0
     for row in tqdm(rows, unit="entry", desc="convert"):
         try:

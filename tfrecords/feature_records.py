@@ -15,11 +15,10 @@ import tensorflow as tf
 
 from tfrecords.index import RecordFile
 from tfrecords.record_file import write_records
+from tfrecords.record_value import FEATURES
 from tfrecords.schema import bytes_feature, float_feature
 from tfrecords.sidecar import Sidecar, write_sidecar
 from tfrecords.workspace import Workspace
-
-PROFILE = "features"
 
 
 def features_path(workspace: Workspace, key: str, entry: str) -> Path:
@@ -42,18 +41,10 @@ def write_features(path: Path, faces: RecordFile, features: np.ndarray, labels: 
     offsets, digest = write_records(path, examples())
     made: Sidecar = dataclasses.replace(
         faces.sidecar,
-        profile=PROFILE,
+        profile=FEATURES,
         encoding="float16",
         size=features.shape[1],
         offsets=offsets,
         sha256=digest,
     )
     write_sidecar(path, made)
-
-
-def parse_features(serialized: tf.Tensor, width: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Features float32 (N, width) and frame names string (N,) of serialised examples (N,)."""
-    spec = {"features": tf.io.FixedLenFeature([], tf.string), "frameNo": tf.io.FixedLenFeature([], tf.string)}
-    found = tf.io.parse_example(serialized, spec)
-    features = tf.cast(tf.io.decode_raw(found["features"], tf.float16), tf.float32)
-    return tf.reshape(features, (-1, width)), found["frameNo"]

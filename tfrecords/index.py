@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from tfrecords.checksum import masked_crc
+from tfrecords.corrupt import Damage
 from tfrecords.errors import InputError
 from tfrecords.record_file import FRAMING
+from tfrecords.scan import scan_record
 from tfrecords.sidecar import Sidecar, read_sidecar
 from tfrecords.workspace import Workspace, read_csv
 
@@ -29,10 +34,13 @@ class RecordFile:
         return self.sidecar.entry
 
 
-def open_record(path: Path) -> RecordFile:
-    """Reads the sidecar of a record file; raises `InputError` where it is missing or does not fit."""
-    sidecar = read_sidecar(path)
-    return RecordFile(path, sidecar, np.array(sidecar.frames, np.int64), np.array(sidecar.offsets, np.int64))
+def open_record(path: Path, sidecar: bool = True) -> RecordFile:
+    """Reads the sidecar of a record file; raises `InputError` where it is missing or does not fit.
+
+    With `sidecar` false it is a file of the original's, which has none, and is indexed by walking over it.
+    """
+    found = read_sidecar(path) if sidecar else scan_record(path)
+    return RecordFile(path, found, np.array(found.frames, np.int64), np.array(found.offsets, np.int64))
 
 
 def open_partition(workspace: Workspace, partition: str) -> list[RecordFile]:
@@ -66,22 +74,53 @@ def check_alike(files: Sequence[RecordFile]) -> None:
                 raise InputError(file.path, what, "convert the whole database with the same options")
 
 
+def read_records(file: RecordFile, first: int, count: int, scratch: bytearray | None = None) -> list[bytes | Damage]:
+    """The serialised examples of `count` records from record `first` on (from 0), or what is wrong with them.
+
+    One read, into `scratch` where it is given: a buffer used again costs no new pages.
+    """
+    scratch = bytearray() if scratch is None else scratch
+    begin, end = int(file.offsets[first]), int(file.offsets[first + count])
+    if len(scratch) < end - begin:
+        scratch.extend(bytes(end - begin - len(scratch)))
+    with memoryview(scratch) as view, open(file.path, "rb", buffering=0) as stream:
+        read = _read_into(stream, begin, view[: end - begin])
+        offsets = (file.offsets[first : first + count + 1] - begin).tolist()
+        pairs = enumerate(itertools.pairwise(offsets), start=first)
+        return [_record(file, number, view[start : min(stop, read)], stop - start) for number, (start, stop) in pairs]
+
+
+def _read_into(stream: io.FileIO, begin: int, view: memoryview) -> int:
+    """Fills `view` from byte `begin` on; returns how many bytes there were."""
+    stream.seek(begin)
+    read = 0
+    while read < len(view) and (more := stream.readinto(view[read:])):
+        read += more
+    return read
+
+
+def _record(file: RecordFile, number: int, framed: memoryview, size: int) -> bytes | Damage:
+    """The data of one record, whose framing is: length (uint64), its checksum, the data, its checksum."""
+    frame = int(file.frames[number])
+    if len(framed) < size:
+        return Damage(file.path, number, frame, "the file ends within it")
+    if int.from_bytes(framed[:8], "little") != size - FRAMING:
+        return Damage(file.path, number, frame, "its length is not that of the index")
+    data = bytes(framed[12:-4])
+    if masked_crc(data) != int.from_bytes(framed[-4:], "little"):
+        return Damage(file.path, number, frame, "its checksum is wrong")
+    return data
+
+
 def read_frames(file: RecordFile, first: int, count: int) -> list[bytes]:
-    """The serialised examples of `count` records from record `first` on (from 0), in one read.
+    """`read_records`, all of them whole.
 
     Raises:
-      InputError: the framing does not fit the index, as in a file that was changed or damaged.
+      InputError: naming the first that is damaged, as in a file that was changed after it was indexed.
     """
-    begin, end = int(file.offsets[first]), int(file.offsets[first + count])
-    with open(file.path, "rb") as stream:
-        stream.seek(begin)
-        data = stream.read(end - begin)
     records = []
-    for number in range(first, first + count):
-        start, stop = int(file.offsets[number]) - begin, int(file.offsets[number + 1]) - begin
-        # TFRecord framing: length (uint64), its checksum (4 bytes), the data, the data's checksum (4 bytes).
-        if len(data) < stop or int.from_bytes(data[start : start + 8], "little") != stop - start - FRAMING:
-            what = f"record {number} (frame {file.frames[number]}) is damaged"
-            raise InputError(file.path, what, "run python -m tfrecords.convert again")
-        records.append(data[start + 12 : stop - 4])
+    for record in read_records(file, first, count):
+        if isinstance(record, Damage):
+            raise record.error()
+        records.append(record)
     return records

@@ -24,9 +24,12 @@ import tensorflow as tf
 
 from tfrecords.crops import encode_jpeg
 from tfrecords.labels import ORIGINAL_LABELS
+from tfrecords.sidecar import Sidecar
 
 ENCODINGS = ("jpeg", "png", "raw", "float32")
 PROFILES = ("face", "original")
+# Pictures decoded by as many operations of one graph, and in a group of a loop.
+_UNROLLED, _GROUP = 320, 32
 SCALE = 1000.0  # the joystick's whole numbers per unit of valence or arousal
 
 
@@ -71,34 +74,75 @@ def encode_example(
 
 def parse_labels(serialized: tf.Tensor, names: Sequence[str], profile: str) -> tf.Tensor:
     """Labels float32 (N, len(names)) of serialised examples (N,), valence and arousal in [-1, 1]."""
-    if profile == "original":
-        spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
-        found = tf.io.parse_example(serialized, spec)
-        return tf.stack([tf.cast(found[name], tf.float32) / SCALE for name in names], axis=-1)
-    spec = {f"label/{name}": tf.io.FixedLenFeature([], tf.float32) for name in names}
+    return _stack_labels(tf.io.parse_example(serialized, _label_spec(names, profile)), names, profile)
+
+
+def parse_beside_value(
+    serialized: tf.Tensor, names: Sequence[str], profile: str, landmarks_68: bool
+) -> dict[str, tf.Tensor]:
+    """Of serialised examples (N,), with or without what a network takes: ``names`` string (N,), ``ENTRY/00012``;
+    ``labels`` float32 (N, len(names)); with `landmarks_68` those in the box, float32 (N, 136).
+    """
+    spec = {"frameNo": tf.io.FixedLenFeature([], tf.string)} | _label_spec(names, profile)
+    if landmarks_68:
+        spec["landmarks_68"] = tf.io.FixedLenFeature([136], tf.float32)
     found = tf.io.parse_example(serialized, spec)
+    parsed = {"names": found["frameNo"], "labels": _stack_labels(found, names, profile)}
+    return parsed | ({"landmarks_68": found["landmarks_68"]} if landmarks_68 else {})
+
+
+def _label_spec(names: Sequence[str], profile: str) -> dict[str, tf.io.FixedLenFeature]:
+    if profile == "original":
+        return {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
+    return {f"label/{name}": tf.io.FixedLenFeature([], tf.float32) for name in names}
+
+
+def _stack_labels(found: Mapping[str, tf.Tensor], names: Sequence[str], profile: str) -> tf.Tensor:
+    if profile == "original":
+        return tf.stack([tf.cast(found[name], tf.float32) / SCALE for name in names], axis=-1)
     return tf.stack([found[f"label/{name}"] for name in names], axis=-1)
 
 
-def parse_faces(serialized: tf.Tensor, encoding: str, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Faces uint8 RGB (N, size, size, 3) and frame names string (N,) of serialised examples (N,)."""
-    spec = {"frame": tf.io.FixedLenFeature([], tf.string), "frameNo": tf.io.FixedLenFeature([], tf.string)}
-    found = tf.io.parse_example(serialized, spec)
-    shape = (-1, size, size, 3)
-    if encoding == "raw":
-        faces = tf.reshape(tf.io.decode_raw(found["frame"], tf.uint8), shape)
-    elif encoding == "float32":
-        faces = tf.cast(tf.reshape(tf.io.decode_raw(found["frame"], tf.float32), shape), tf.uint8)
+def decode_pictures(pictures: tf.Tensor, encoding: str, size: int) -> tf.Tensor:
+    """JPEG or PNG pictures, strings (N,), as uint8 RGB (N, size, size, 3), as `tf.io.decode_jpeg` gives them.
+
+    One operation a picture and no loop around it, in groups where N is large or unknown: a loop takes as long as a
+    picture.
+    """
+    decode = tf.io.decode_jpeg if encoding == "jpeg" else tf.io.decode_png
+
+    def decode_group(group: tf.Tensor, count: int) -> tf.Tensor:
+        faces = [decode(picture, channels=3) for picture in tf.unstack(group, count)]
+        return tf.stack([tf.ensure_shape(face, [size, size, 3]) for face in faces])
+
+    if pictures.shape[0] is not None and pictures.shape[0] <= _UNROLLED:
+        return decode_group(pictures, pictures.shape[0])
+    count = tf.shape(pictures)[0]
+    padded = tf.concat([pictures, tf.repeat(pictures[-1:], -count % _GROUP)], axis=0)
+    faces = tf.map_fn(
+        lambda group: decode_group(group, _GROUP),
+        tf.reshape(padded, [-1, _GROUP]),
+        fn_output_signature=tf.TensorSpec((_GROUP, size, size, 3), tf.uint8),
+    )
+    return tf.reshape(faces, [-1, size, size, 3])[:count]
+
+
+def blank_picture(sidecar: Sidecar) -> bytes:
+    """A black face."""
+    return encode_face(np.zeros((sidecar.size, sidecar.size, 3), np.uint8), sidecar.encoding)
+
+
+def blank_rest(sidecar: Sidecar) -> bytes:
+    """A serialised example of zeros without its value, in the place of one that cannot be read."""
+    feature = {"frameNo": bytes_feature(f"{sidecar.entry}/damaged".encode())}
+    if sidecar.profile == "original":
+        zero = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))
+        feature |= {name: zero for name in sidecar.labels}
     else:
-        decode = tf.io.decode_jpeg if encoding == "jpeg" else tf.io.decode_png
-        faces = tf.map_fn(lambda data: decode(data, channels=3), found["frame"], fn_output_signature=tf.uint8)
-        faces = tf.ensure_shape(faces, (None, size, size, 3))
-    return faces, found["frameNo"]
-
-
-def parse_landmarks_68(serialized: tf.Tensor) -> tf.Tensor:
-    """The 68 landmarks in the box, float32 (N, 136), of serialised examples (N,) that have them."""
-    return tf.io.parse_example(serialized, {"landmarks_68": tf.io.FixedLenFeature([136], tf.float32)})["landmarks_68"]
+        feature |= {f"label/{name}": float_feature([0.0]) for name in sidecar.labels}
+    if sidecar.landmarks_68:
+        feature["landmarks_68"] = float_feature([0.0] * 136)
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
 
 
 def bytes_feature(value: bytes) -> tf.train.Feature:

@@ -1,61 +1,103 @@
-"""Record files -> windows of consecutive records, one clip a window, and their order in training."""
+"""Record files -> windows of consecutive records, one clip a window, and their order in training.
+
+A window is a row int64: file, first record, records. Every record is in a window, in every epoch of training and once
+in evaluation (more often where the stride is below the length). A window whose frames' numbers span ``gap_factor *
+length`` or more, which the original drops, is split at its largest gap until its pieces span less.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
-
-# The original drops a sequence whose frames span this many times its length or more (SPEC, Loader).
-GAP_FACTOR = 15.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Windows:
-    """Windows over record files, int64 (W, 3): file, first record, records (shorter than the length at a tail)."""
-
-    rows: np.ndarray
-    dropped: int  # windows that broke the gap rule
+from tfrecords.loader_options import GAP_FACTOR, LoaderOptions
+from tfrecords.original_order import original_batches
 
 
 def cut_windows(
-    files: Sequence[RecordFile], length: int, starts: Sequence[int] | None = None, gap_factor: float = GAP_FACTOR
-) -> Windows:
-    """Cuts every file into windows of `length` records from record ``starts[file]`` (0) on, the tail shorter.
+    files: Sequence[RecordFile],
+    length: int,
+    starts: Sequence[int] | None = None,
+    gap_factor: float = GAP_FACTOR,
+    stride: int = 0,
+) -> np.ndarray:
+    """Cuts every file into windows of at most `length` records, int64 (W, 3), in order.
 
-    A window is dropped if its last frame's number minus its first's is `gap_factor` times `length` or more.
+    Args:
+      starts: the record of each file at which a whole window begins, below the stride (0); what lies before it is in
+        one that began before the file, and so is shorter, as is the last.
+      stride: records from one window's start to the next, at most `length`; 0 for `length`.
     """
-    rows: list[tuple[int, int, int]] = []
-    dropped = 0
+    stride = stride or length
+    rows = []
     for number, file in enumerate(files):
-        for first in range(starts[number] if starts else 0, len(file.frames), length):
-            count = min(length, len(file.frames) - first)
-            if file.frames[first + count - 1] - file.frames[first] < gap_factor * length:
-                rows.append((number, first, count))
+        count, start = len(file.frames), starts[number] if starts else 0
+        if not count:
+            continue
+        # The last window is the first that reaches the end.
+        after = start + max(0, -(-(count - start - length) // stride)) * stride
+        begins = np.arange(start - stride if start else 0, after + 1, stride)
+        firsts, ends = np.maximum(begins, 0), np.minimum(begins + length, count)
+        firsts, ends = firsts[ends > firsts], ends[ends > firsts]
+        spans = file.frames[ends - 1] - file.frames[firsts]
+        for first, end, span in zip(firsts.tolist(), ends.tolist(), spans.tolist(), strict=True):
+            if span < gap_factor * length:
+                rows.append((number, first, end - first))
             else:
-                dropped += 1
-    return Windows(np.array(rows, np.int64).reshape(-1, 3), dropped)
+                rows.extend((number, *piece) for piece in _split(file.frames, first, end, gap_factor * length))
+    return np.array(rows, np.int64).reshape(-1, 3)
+
+
+def _split(frames: np.ndarray, first: int, end: int, limit: float) -> list[tuple[int, int]]:
+    """First record and records of the pieces of ``first … end`` that each span less than `limit` frames."""
+    pieces = []
+    waiting = [(first, end)]
+    while waiting:
+        first, end = waiting.pop()
+        if end - first == 1 or frames[end - 1] - frames[first] < limit:
+            pieces.append((first, end - first))
+        else:
+            cut = first + 1 + int(np.argmax(np.diff(frames[first:end])))
+            waiting += [(cut, end), (first, cut)]
+    return pieces
 
 
 def training_windows(
-    files: Sequence[RecordFile], length: int, seed: int, epoch: int, gap_factor: float = GAP_FACTOR
-) -> Windows:
-    """One epoch's windows, shuffled; every file is cut from another random record on in every epoch.
+    files: Sequence[RecordFile],
+    length: int,
+    seed: int,
+    epoch: int,
+    chosen: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
+    frame_weights: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """One epoch's windows int64 (W, 3), shuffled over all clips; each file is cut from another record on in each epoch.
 
-    Only whole windows are used, but for a file shorter than one; each file has as many in every epoch. The order is a
-    function of `seed` and `epoch` alone, so that a resumed run computes it again.
+    With `frame_weights`, float (N,) a file (`balance.frame_weights`), as many windows are drawn with repetition, each
+    as often as its frames weigh. The order is a function of `seed` and `epoch` alone, so that a resumed run computes it
+    again.
     """
     generator = np.random.default_rng([seed, epoch])
-    starts = [int(generator.integers(max(1, len(file.frames) % length + 1))) for file in files]
-    starts = [start if len(file.frames) >= length else 0 for start, file in zip(starts, files, strict=True)]
-    windows = cut_windows(files, length, starts, gap_factor)
-    short = np.array([len(file.frames) < length for file in files])
-    whole = windows.rows[(windows.rows[:, 2] == length) | short[windows.rows[:, 0]]]
-    return Windows(generator.permutation(whole), windows.dropped)
+    stride = chosen.stride or length
+    # A file that one window holds is not cut.
+    starts = [int(generator.integers(stride)) if len(file.frames) > length else 0 for file in files]
+    rows = cut_windows(files, length, starts, chosen.gap_factor, stride)
+    if frame_weights is not None:
+        rows = rows[_draw(_window_weights(rows, frame_weights), generator)]
+    return generator.permutation(rows)
+
+
+def _window_weights(rows: np.ndarray, frame_weights: Sequence[np.ndarray]) -> np.ndarray:
+    sums = [np.concatenate([[0.0], np.cumsum(weights)]) for weights in frame_weights]
+    return np.array([sums[file][first + count] - sums[file][first] for file, first, count in rows.tolist()])
+
+
+def _draw(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """As many indices as there are weights, each as often as its share of their sum says, to less than one."""
+    shares = np.cumsum(weights) / np.sum(weights)
+    places = (np.arange(len(weights)) + generator.random()) / len(weights)
+    return np.minimum(np.searchsorted(shares, places, side="right"), len(weights) - 1)
 
 
 def training_batches(
@@ -64,22 +106,22 @@ def training_batches(
     batch: int,
     seed: int,
     first_step: int = 0,
-    gap_factor: float = GAP_FACTOR,
+    chosen: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
+    frame_weights: Sequence[np.ndarray] | None = None,
 ) -> Iterator[np.ndarray]:
     """Endless batches of windows, int64 (batch, 3), from batch `first_step` on; epochs follow without a break.
 
     Raises:
-      InputError: no window is left to train on.
+      InputError: no sequence of the mode ``original`` keeps the gap rule.
     """
+    if chosen.loader == "original":
+        yield from original_batches(files, length, batch, seed, first_step, chosen.gap_factor)
     skip = first_step * batch
     epoch = 0
     pending = np.empty((0, 3), np.int64)
     while True:
-        rows = training_windows(files, length, seed, epoch, gap_factor).rows
+        rows = training_windows(files, length, seed, epoch, chosen, frame_weights)
         epoch += 1
-        if not len(rows):
-            what = f"no window of {length} records keeps the gap rule (gap factor {gap_factor:g})"
-            raise InputError("--gap_factor", what, "raise it, or shorten --sequence_length")
         if skip >= len(rows):
             skip -= len(rows)
             continue

@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.errors import InputError
-from tfrecords.feature_records import PROFILE, parse_features
 from tfrecords.index import RecordFile
-from tfrecords.loader import Batch
-from tfrecords.schema import parse_faces, parse_labels, parse_landmarks_68
-from tfrecords.sequences import GAP_FACTOR, training_windows
+from tfrecords.loader import Batch, balancing_weights
+from tfrecords.loader_options import LoaderOptions
+from tfrecords.record_value import FEATURES, value_dtype, value_key, value_shape
+from tfrecords.schema import decode_pictures, parse_beside_value
+from tfrecords.sequences import training_windows
 from tfrecords.sidecar import Sidecar
 
 # TensorFlow's own, without a word about it; a window's records lie one after the other.
@@ -35,7 +36,7 @@ def service_batches(
     labels: Sequence[str],
     service: str,
     first_step: int = 0,
-    gap_factor: float = GAP_FACTOR,
+    chosen: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Endless batches as `loader.training_dataset` makes them, from the epoch of batch `first_step` on.
@@ -52,9 +53,10 @@ def service_batches(
       InputError: nobody answers at `service`, or an epoch has not one whole batch.
     """
     check_service(service)
-    epoch, _ = epoch_of(files, length, batch, seed, first_step, gap_factor)
+    weights = balancing_weights(files, labels, chosen)
+    epoch, _ = epoch_of(files, length, batch, seed, first_step, chosen, weights)
     for number in itertools.count(epoch):
-        rows = _epoch_rows(files, length, batch, seed, number, gap_factor)
+        rows = _epoch_rows(files, length, batch, seed, number, chosen, weights)
         own = np.split(rows, share[1], axis=1)[share[0]]
         dataset = window_dataset(files, own, length, labels)
         # Not a named job: what another process takes out of one would be missing here.
@@ -64,12 +66,31 @@ def service_batches(
         yield from dataset.apply(spread).prefetch(2)
 
 
+def check_service_options(chosen: LoaderOptions, shuffle_labels: bool) -> None:
+    """Raises `InputError` where the options ask for what the service's processes cannot do."""
+    wanted = {
+        "--shuffle_labels": shuffle_labels,
+        "--loader=original": chosen.loader == "original",
+        "--augment": bool(chosen.augment),
+        "--on_corrupt=skip": chosen.on_corrupt == "skip",
+    }
+    for flag, given in wanted.items():
+        if given:
+            raise InputError(flag, "the data service gives records as they are", "leave out --data_service")
+
+
 def epoch_of(
-    files: Sequence[RecordFile], length: int, batch: int, seed: int, step: int, gap_factor: float = GAP_FACTOR
+    files: Sequence[RecordFile],
+    length: int,
+    batch: int,
+    seed: int,
+    step: int,
+    chosen: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
+    weights: Sequence[np.ndarray] | None = None,
 ) -> tuple[int, int]:
     """The epoch from 0 in which batch `step` comes, and how many batches of it came before."""
     for epoch in itertools.count():
-        batches = len(_epoch_rows(files, length, batch, seed, epoch, gap_factor))
+        batches = len(_epoch_rows(files, length, batch, seed, epoch, chosen, weights))
         if step < batches:
             return epoch, step
         step -= batches
@@ -77,10 +98,16 @@ def epoch_of(
 
 
 def _epoch_rows(
-    files: Sequence[RecordFile], length: int, batch: int, seed: int, epoch: int, gap_factor: float
+    files: Sequence[RecordFile],
+    length: int,
+    batch: int,
+    seed: int,
+    epoch: int,
+    chosen: LoaderOptions,
+    weights: Sequence[np.ndarray] | None,
 ) -> np.ndarray:
     """An epoch's whole batches of windows, int64 (N, batch, 3)."""
-    rows = training_windows(files, length, seed, epoch, gap_factor).rows
+    rows = training_windows(files, length, seed, epoch, chosen, weights)
     if len(rows) < batch:
         what = f"an epoch has {len(rows)} windows of {length} records, less than a batch of {batch}"
         raise InputError("--data_service", what, "lower --batch or --sequence_length, or train without the service")
@@ -115,25 +142,20 @@ def window_dataset(
 def _parse(records: tf.Tensor, windows: tf.Tensor, sidecar: Sidecar, labels: Sequence[str]) -> Batch:
     """Serialised examples (B, T) -> a batch."""
     serialized = tf.reshape(records, [-1])
-    cached = sidecar.profile == PROFILE
-    if cached:
-        inputs, names = parse_features(serialized, sidecar.size)
+    cached = sidecar.profile == FEATURES
+    key, dtype = value_key(sidecar).decode(), value_dtype(sidecar)
+    stored = tf.io.parse_example(serialized, {key: tf.io.FixedLenFeature([], tf.string)})[key]
+    if dtype is None:
+        values = decode_pictures(stored, sidecar.encoding, sidecar.size)
     else:
-        inputs, names = parse_faces(serialized, sidecar.encoding, sidecar.size)
-
-    def sequences(values: tf.Tensor, *shape: int) -> tf.Tensor:
-        return tf.reshape(values, [*records.shape, *shape])
-
-    batch = {
-        "features" if cached else "faces": sequences(inputs, *inputs.shape[1:]),
-        "labels": sequences(parse_labels(serialized, labels, sidecar.profile), len(labels)),
+        values = tf.cast(tf.io.decode_raw(stored, tf.as_dtype(dtype)), tf.float32 if cached else tf.uint8)
+    found = parse_beside_value(serialized, labels, sidecar.profile, sidecar.landmarks_68 and not cached)
+    batch = {name: tf.reshape(value, [*records.shape, *value.shape[1:]]) for name, value in found.items()}
+    return batch | {
+        "features" if cached else "faces": tf.reshape(values, [*records.shape, *value_shape(sidecar)]),
         "weights": tf.cast(tf.range(records.shape[1], dtype=tf.int64)[None] < windows[:, 2:], tf.float32),
-        "names": sequences(names),
         "windows": windows,
     }
-    if sidecar.landmarks_68 and not cached:
-        batch["landmarks_68"] = sequences(parse_landmarks_68(serialized), 136)
-    return batch
 
 
 def check_service(service: str) -> None:

@@ -49,8 +49,8 @@ def write_sidecar(record: Path, sidecar: Sidecar) -> None:
     write_json(sidecar_path(record), dataclasses.asdict(sidecar))
 
 
-def read_sidecar(record: Path) -> Sidecar:
-    """The sidecar of `record`.
+def read_sidecar(record: Path, check_size: bool = True) -> Sidecar:
+    """The sidecar of `record`, which is not looked at where `check_size` is false.
 
     Raises:
       InputError: it is missing, of another schema version, or does not fit the record file's size.
@@ -65,7 +65,7 @@ def read_sidecar(record: Path) -> Sidecar:
         value[name] = tuple(value[name])
     sidecar = Sidecar(**value)
     size = record.stat().st_size if record.exists() else -1
-    if size != sidecar.offsets[-1]:
+    if check_size and size != sidecar.offsets[-1]:
         what = "the record file is missing" if size < 0 else f"the record file has {size} bytes, its sidecar says "
         what += "" if size < 0 else str(sidecar.offsets[-1])
         raise InputError(record, what, remedy)

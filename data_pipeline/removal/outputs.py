@@ -27,7 +27,7 @@ PLACES = (
 )
 OUTPUT_FOLDERS = frozenset(place.split("/")[0] for place in PLACES)
 # They show or count everybody, and are made again by their command.
-OF_ALL = ("statistics", "partition.json")
+OF_ALL = ("statistics", "inspect", "partition.json")
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.\d+(?:@[^@/]+)?\.tmp(?:\.[^.]*)?")
 
 

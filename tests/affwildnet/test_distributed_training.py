@@ -162,7 +162,7 @@ def test_data_service_gives_every_batch_of_an_epoch_once_and_resumes_by_epoch(st
     for _ in range(2):
         _serve(start, f"--dispatcher={dispatcher}")
     files = open_partition(demo_workspace, "train")
-    expected = [training_windows(files, 10, 1, epoch).rows for epoch in range(2)]
+    expected = [training_windows(files, 10, 1, epoch) for epoch in range(2)]
     batches = len(expected[0]) // 4
     assert epoch_of(files, 10, 4, 1, batches + 1) == (1, 1)
     # In the middle of the second epoch: it begins again.

@@ -43,7 +43,7 @@ def test_record_damaged_after_it_was_opened_is_named_with_its_frame(record):
     data[file.offsets[2]] ^= 0xFF
     record.write_bytes(data)
     assert len(read_frames(file, 0, 2)) == 2
-    with pytest.raises(InputError, match=r"record 2 \(frame 4\) is damaged; run .*convert again"):
+    with pytest.raises(InputError, match=r"record 2 \(frame 4\) is damaged: its length .*; run .*convert again"):
         read_frames(file, 1, 3)
 
 

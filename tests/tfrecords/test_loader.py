@@ -5,8 +5,11 @@ import tensorflow as tf
 
 from tfrecords.convert import ConvertOptions, convert_entry
 from tfrecords.crops import read_crops
+from tfrecords.errors import InputError
 from tfrecords.index import open_record
 from tfrecords.loader import evaluation_dataset, read_labels, shuffled_labels, training_dataset
+from tfrecords.loader_options import LoaderOptions
+from tfrecords.schema import decode_pictures, encode_face
 
 LABELS = ("valence", "arousal")
 
@@ -88,3 +91,36 @@ def test_training_on_shuffled_labels_gives_each_frame_the_same_wrong_label_every
 def test_labels_are_read_by_name_and_in_the_order_asked(make_files):
     (batch,) = evaluation_dataset(make_files(encoding="raw")[:1], 7, 1, ("arousal",))
     np.testing.assert_allclose(batch["labels"][0, :, 0], -np.arange(1, 8) / 1000, rtol=1e-6)
+
+
+def test_batches_that_are_kept_are_not_written_over_by_later_ones(make_files):
+    files = make_files(encoding="raw")
+    kept = [batch["faces"] for batch in training_dataset(files, 3, 2, 5, LABELS).take(12)]
+    again = training_dataset(files, 3, 2, 5, LABELS).take(12)
+    for old, batch in zip(kept, again, strict=True):
+        np.testing.assert_array_equal(old, batch["faces"])
+
+
+def test_many_pictures_of_an_unknown_number_are_decoded_in_groups_alike(make_files):
+    data = [encode_face(np.full((96, 96, 3), n % 251, np.uint8), "png") for n in range(70)]
+    decode = tf.function(lambda p: decode_pictures(p, "png", 96), input_signature=[tf.TensorSpec([None], tf.string)])
+    for count in (1, 32, 70):
+        assert decode(tf.constant(data[:count])).numpy()[:, 5, 5, 0].tolist() == list(range(count))
+
+
+def test_augmented_training_resumed_at_a_step_reads_the_same_faces(make_files):
+    files = make_files(encoding="raw")
+    chosen = LoaderOptions(augment=("flip", "colour", "crop", "erase"))
+    whole = [batch["faces"].numpy() for batch in training_dataset(files, 3, 2, 5, LABELS, chosen=chosen).take(4)]
+    later = training_dataset(files, 3, 2, 5, LABELS, 2, chosen).take(2)
+    for expected, batch in zip(whole[2:], later, strict=True):
+        np.testing.assert_array_equal(batch["faces"], expected)
+    plain = next(iter(training_dataset(files, 3, 2, 5, LABELS)))["faces"].numpy()
+    assert (plain != whole[0]).any()
+
+
+def test_balanced_training_reads_windows(make_files):
+    batch = next(iter(training_dataset(make_files(), 3, 2, 5, LABELS, chosen=LoaderOptions(balance="value"))))
+    assert batch["faces"].shape == (2, 3, 96, 96, 3)
+    with pytest.raises(InputError, match="--balance: the outputs have no arousal"):
+        training_dataset(make_files(), 3, 2, 5, ("valence",), chosen=LoaderOptions(balance="value"))

@@ -1,0 +1,49 @@
+"""What a record holds for a network, its face or features: where it lies, and whether it can be that."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfrecords.example_bytes import Buffer, WireError, split_example
+from tfrecords.sidecar import Sidecar
+
+FEATURES = "features"  # the profile of records that hold a backbone's features in place of faces
+_NUMBERS: dict[str, np.dtype] = {
+    "raw": np.dtype(np.uint8),
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+}
+# What a whole picture of each encoding begins and ends with.
+_PICTURES = {"jpeg": (b"\xff\xd8", b"\xff\xd9"), "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")}
+
+
+def value_key(sidecar: Sidecar) -> bytes:
+    """The key in each record's Example."""
+    return b"features" if sidecar.profile == FEATURES else b"frame"
+
+
+def value_dtype(sidecar: Sidecar) -> np.dtype | None:
+    """The type of the numbers stored; None for compressed pictures."""
+    return _NUMBERS.get(sidecar.encoding)
+
+
+def value_shape(sidecar: Sidecar) -> tuple[int, ...]:
+    """(D,) of features, (size, size, 3) of faces."""
+    return (sidecar.size,) if sidecar.profile == FEATURES else (sidecar.size, sidecar.size, 3)
+
+
+def split_value(data: Buffer, sidecar: Sidecar) -> tuple[int, int, bytes]:
+    """Where the value lies in a serialised example, and the example without it (`example_bytes.split_example`).
+
+    Raises:
+      WireError: there is none, or it cannot be what the sidecar says.
+    """
+    first, end, rest = split_example(data, value_key(sidecar))
+    dtype = value_dtype(sidecar)
+    if dtype is None:
+        begins, ends = _PICTURES[sidecar.encoding]
+        if data[first : first + len(begins)] != begins or data[end - len(ends) : end] != ends:
+            raise WireError(f"its face is no whole {sidecar.encoding.upper()} picture")
+    elif end - first != (wanted := dtype.itemsize * int(np.prod(value_shape(sidecar)))):
+        raise WireError(f"its face has {end - first} bytes, not {wanted}")
+    return first, end, rest
