@@ -42,14 +42,14 @@ def plot_curves(video: PredictedVideo, path: Path) -> None:
         # Values are not clipped, so the axis goes as far as they do.
         low, high = axis.get_ylim()
         axis.set_ylim(min(-1.05, low), max(1.05, high))
-        if len(tracks) > 1:
-            axis.legend(loc="upper right", fontsize="small")
+        if len(tracks) > 1 and not place:
+            axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize="small")
         if not tracks:
             axis.text(0.5, 0.5, "no face was found", transform=axis.transAxes, ha="center")
     axes[-1, 0].set_xlabel("seconds")
     more = f", the {MOST_PLOTTED} longest in view of {len(seen)} people" if len(seen) > MOST_PLOTTED else ""
     figure.suptitle(f"{video.title}{f' – {SYNTHETIC_NOTICE}' if video.synthetic else ''}{more}")
-    figure.tight_layout()
+    figure.tight_layout()  # the legend is counted in
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)
     plt.close(figure)

@@ -14,10 +14,11 @@ _ITEM, _ERROR, _END = range(3)
 
 
 @contextlib.contextmanager
-def read_ahead(items: Iterable[Item], ahead: int) -> Iterator[Iterator[Item]]:
+def read_ahead(items: Iterable[Item], ahead: int, newest: bool = False) -> Iterator[Iterator[Item]]:
     """Yields an iterator over `items` whose thread is at most `ahead` of them ahead; the thread ends with the block.
 
-    What reading raises is raised where the item would have come.
+    With `newest` the thread never waits: of more than `ahead` items the oldest are left out. What reading raises is
+    raised where the item would have come.
     """
     ready: queue.Queue[tuple[int, Any]] = queue.Queue(max(1, ahead))
     stopped = threading.Event()
@@ -25,8 +26,11 @@ def read_ahead(items: Iterable[Item], ahead: int) -> Iterator[Iterator[Item]]:
     def put(kind: int, value: Any) -> None:
         while not stopped.is_set():
             with contextlib.suppress(queue.Full):
-                ready.put((kind, value), timeout=0.1)
+                ready.put((kind, value), timeout=0 if newest else 0.1)
                 return
+            if newest:
+                with contextlib.suppress(queue.Empty):
+                    ready.get_nowait()
 
     def read() -> None:
         source = iter(items)

@@ -88,6 +88,12 @@ def predict_ahead(seen: Iterable[SeenFrame], model: LoadedModel, people: People,
         yield from predict_frames(ready, model, people, batch_faces)
 
 
+def warm_up(model: LoadedModel) -> None:
+    """Runs the network once: its first call takes seconds, in which a live stream would go by."""
+    faces = tf.zeros([1, 1, model.spec.size, model.spec.size, 3], tf.uint8)
+    model.step(faces, tf.zeros([1, model.state_width]), tf.zeros([1, 1, 136]))
+
+
 def _people(seen: Iterable[SeenFrame], people: People, hold: int, keep_pictures: bool) -> Iterator[_Found]:
     passed: list[TimedFrame] = []
 
