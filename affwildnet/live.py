@@ -53,7 +53,7 @@ def predict_live(source: Source, chosen: PredictOptions, stamp: str, live: LiveO
     show = _Shower(model)
     drawn = tuple(format_files(output, source.name, ("overlay",))) if "overlay" in chosen.formats else ()
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(open_store(output, len(model.outputs)))
+        store = stack.enter_context(open_store(output / f"{source.name}.rows", len(model.outputs)))
         page = stack.enter_context(serve_page(live.port, source.name))
         stopped = stack.enter_context(_stop_signals())
         print(f"live at {page.address} (Ctrl-C ends it and writes the files)", flush=True)

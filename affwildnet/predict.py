@@ -24,6 +24,7 @@ from data_pipeline.cluster import ClusterOptions, open_client
 from data_pipeline.tasks import run_tasks
 from tfrecords import options
 from tfrecords.errors import InputError
+from tfrecords.temporaries import sweep_temporaries
 from tfrecords.workspace import Workspace
 
 NO_MODEL = (
@@ -68,6 +69,7 @@ def main(argv: list[str]) -> int:
         raise InputError("--model", "no model is named", NO_MODEL)
     # Workers elsewhere have another working directory.
     chosen = dataclasses.replace(chosen, **{name: str(Path(getattr(chosen, name)).absolute()) for name in ("model", "output")})
+    sweep_temporaries([Path(chosen.output)])
     for source in sources:
         check_in_the_way(source, chosen)
     stamp = model_stamp(chosen)

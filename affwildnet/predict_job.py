@@ -22,7 +22,7 @@ from affwildnet.prediction_files import PredictedVideo, columns
 from affwildnet.prediction_formats import FORMATS, SIDECAR, format_files, write_formats
 from affwildnet.prediction_rows import RowStore, open_store
 from affwildnet.serving import LoadedModel, open_model
-from affwildnet.source_faces import find_faces, has_detections, workspace_faces, workspace_inputs
+from affwildnet.source_faces import clip_facts, find_faces, has_detections, workspace_faces, workspace_inputs
 from affwildnet.video_prediction import FramePrediction, predict_ahead
 from data_pipeline.decode import FRAME_RATE
 from data_pipeline.detectors import Detect, load_detector
@@ -130,7 +130,7 @@ def predict_source(source: Source, chosen: PredictOptions, stamp: str, seconds: 
     else:
         seen = find_faces(open_frames(source, rate, seconds), model, detect)
     people = People(len(entries) + 1)
-    with open_store(Path(chosen.output) / Path(source.name).parent, len(model.outputs)) as store:
+    with open_store(Path(chosen.output) / f"{source.name}.rows", len(model.outputs)) as store:
         predictions = predict_ahead(seen, model, people, chosen.batch_faces)
         for prediction in _with_progress(predictions, round((facts.seconds if facts else 0) * rate), source.name, bar):
             store.add(prediction)
@@ -208,8 +208,7 @@ def _facts(source: Source, chosen: PredictOptions, video: PredictedVideo) -> dic
     return {
         "affwildnet_prediction": VERSION,
         "video": source.place,
-        "clip": source.clip,
-        "workspace": source.workspace,
+        **(clip_facts(source) if source.workspace else {}),
         "outputs": list(video.outputs),
         "columns": columns(video.outputs),
         "frame_rate": video.frame_rate,

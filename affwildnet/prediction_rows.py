@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,7 @@ import numpy as np
 
 from affwildnet.video_prediction import FramePrediction
 from tfrecords.errors import InputError
+from tfrecords.temporaries import temporary_beside
 
 RATE_METHODS = ("mean", "nearest")
 _PIECE = 4096
@@ -117,12 +117,16 @@ class RowStore:
 
 
 @contextlib.contextmanager
-def open_store(folder: Path, outputs: int) -> Iterator[RowStore]:
-    """Yields an empty `RowStore` whose file in `folder` goes with the block."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # Not the system's temporary folder, which may be small and in memory.
-    with tempfile.NamedTemporaryFile(prefix=".rows-", suffix=".tmp", dir=folder) as stream:
-        yield RowStore(stream, outputs)
+def open_store(path: Path, outputs: int) -> Iterator[RowStore]:
+    """Yields an empty `RowStore` whose temporary file beside `path` goes with the block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not in the system's temporary folder, which may be small and in memory.
+    temporary = temporary_beside(path)
+    try:
+        with open(temporary, "wb") as stream:
+            yield RowStore(stream, outputs)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def in_range(values: Sequence[float]) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import csv
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,10 @@ from data_pipeline.detectors.face import Face
 from data_pipeline.face_mesh import load_face_mesh
 from data_pipeline.filters.clip_tracks import root_histogram
 from data_pipeline.frames import Frame
-from data_pipeline.manifest import read_manifest
+from data_pipeline.manifest import read_manifest, source_file
 from data_pipeline.timed_frames import TimedFrame, timed_frames
 from data_pipeline.tracks import SeenFace
+from data_pipeline.transcode import clip_beginning
 from tfrecords.errors import InputError
 from tfrecords.faces import landmarks_in_box, resize_face
 from tfrecords.workspace import Workspace
@@ -95,6 +97,16 @@ def workspace_inputs(source: Source) -> list[Path]:
     workspace = Workspace(Path(source.workspace))
     entries = next(row for row in read_manifest(workspace) if row.clip == source.clip).entries()
     return [workspace.detections(source.clip), *(workspace.faces(entry) for entry in entries)]
+
+
+def clip_facts(source: Source) -> dict[str, Any]:
+    """Of a workspace's clip: its name, and where in its source it begins (None where the source is not there)."""
+    workspace = Workspace(Path(source.workspace))
+    row = next(row for row in read_manifest(workspace) if row.clip == source.clip)
+    begins: float | None = None
+    with contextlib.suppress(InputError, OSError):
+        begins = round(clip_beginning(source_file(workspace, row), row.start), 4)
+    return {"workspace": source.workspace, "clip": source.clip, "source": row.source, "source_begins_seconds": begins}
 
 
 def _with_cuts(
