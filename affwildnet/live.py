@@ -159,4 +159,3 @@ def _at_pace(
         beginning = clock() - timed.seconds if beginning is None else beginning
         sleep(max(0.0, beginning + timed.seconds - clock()))
         yield timed
-

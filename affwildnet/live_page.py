@@ -100,7 +100,9 @@ def _application(page: LivePage) -> Any:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
     async def index(request: Request) -> HTMLResponse:
-        return HTMLResponse(_PAGE.read_text(encoding="utf-8").replace("TITLE", html.escape(page.title)), headers=headers)
+        return HTMLResponse(
+            _PAGE.read_text(encoding="utf-8").replace("TITLE", html.escape(page.title)), headers=headers
+        )
 
     async def video(request: Request) -> StreamingResponse:
         kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"

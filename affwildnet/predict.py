@@ -68,7 +68,9 @@ def main(argv: list[str]) -> int:
     if not chosen.model:
         raise InputError("--model", "no model is named", NO_MODEL)
     # Workers elsewhere have another working directory.
-    chosen = dataclasses.replace(chosen, **{name: str(Path(getattr(chosen, name)).absolute()) for name in ("model", "output")})
+    chosen = dataclasses.replace(
+        chosen, **{name: str(Path(getattr(chosen, name)).absolute()) for name in ("model", "output")}
+    )
     sweep_temporaries([Path(chosen.output)])
     for source in sources:
         check_in_the_way(source, chosen)
@@ -95,13 +97,17 @@ def main(argv: list[str]) -> int:
     failed = write_failures(Path(chosen.output), sources, outcomes, chosen)
     if failed:
         table = Path(chosen.output) / "failures.csv"
-        print(f"{failed} of {len(sources)} videos set aside, see {table} ({', '.join(FAILURE_COLUMNS)})", file=sys.stderr)
+        print(
+            f"{failed} of {len(sources)} videos set aside, see {table} ({', '.join(FAILURE_COLUMNS)})", file=sys.stderr
+        )
     return 1 if failed else 0
 
 
 def _print_done(source: Source, done: Predicted) -> None:
     people = f", {done.people} {'person' if done.people == 1 else 'people'}"
-    tqdm.write(f"{source.place}: a face in {done.with_face} of {done.frames} frames{people}; wrote {', '.join(done.files)}")
+    tqdm.write(
+        f"{source.place}: a face in {done.with_face} of {done.frames} frames{people}; wrote {', '.join(done.files)}"
+    )
     if not done.with_face:
         tqdm.write(f"no face was found in {source.place}: all {done.frames} rows are empty")
 

@@ -115,7 +115,9 @@ def check_in_the_way(source: Source, chosen: PredictOptions) -> None:
             raise InputError(path, "a file is in the way that is no prediction", "name another folder in --output")
 
 
-def predict_source(source: Source, chosen: PredictOptions, stamp: str, seconds: float = 0.0, bar: bool = True) -> Predicted:
+def predict_source(
+    source: Source, chosen: PredictOptions, stamp: str, seconds: float = 0.0, bar: bool = True
+) -> Predicted:
     """Predicts one source (of a stream or camera the first `seconds`, if any) and writes its files.
 
     Raises:

@@ -40,7 +40,9 @@ class PredictOptions:
 class LiveOptions:
     """Options of live video."""
 
-    live: bool = option(False, "show the one source as it plays, on a page of this machine; frames too late are left out")
+    live: bool = option(
+        False, "show the one source as it plays, on a page of this machine; frames too late are left out"
+    )
     port: int = option(8790, "port of the page; 0: any that is free", at_least=0, at_most=65535)
     seconds: float = option(0.0, "end a stream, camera or live view after so many seconds; 0: never", at_least=0)
 

@@ -65,7 +65,10 @@ def columns(outputs: Sequence[str]) -> dict[str, dict[str, str]]:
         "source_seconds": ("s", "when that picture comes up, on the same clock"),
         "track": ("", "a person, from 1: one number for all their appearances; empty in a frame without a face"),
         "entry": ("", "the workspace's entry that the person is, if any"),
-        **{side: ("pixel", f"the face's box: {side}, of the upright picture, from its upper left corner") for side in BOX},
+        **{
+            side: ("pixel", f"the face's box: {side}, of the upright picture, from its upper left corner")
+            for side in BOX
+        },
         "score": ("0 to 1", "how sure the detector is of the face"),
         **{name: ("", _MEANINGS.get(name, "an output of the model")) for name in outputs},
         "in_range": ("", "1: all outputs lie in [-1, 1]; 0: not all"),
@@ -85,7 +88,14 @@ def write_rows(video: PredictedVideo, path: Path) -> None:
             if row.track:
                 box = [f"{side:.1f}" for side in row.box]
                 values = [f"{value:.4f}" for value in row.values]
-                cells = [row.track, video.entry(row.track), *box, f"{row.score:.3f}", *values, int(in_range(row.values))]
+                cells = [
+                    row.track,
+                    video.entry(row.track),
+                    *box,
+                    f"{row.score:.3f}",
+                    *values,
+                    int(in_range(row.values)),
+                ]
             times = [row.frame + 1, f"{row.seconds:.4f}", row.source_frame + 1, f"{row.source_seconds:.4f}"]
             writer.writerow([*times, *cells, model])
 

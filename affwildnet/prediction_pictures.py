@@ -29,7 +29,9 @@ def plot_curves(video: PredictedVideo, path: Path) -> None:
     seen = video.store.seen
     tracks = sorted(sorted(seen, key=lambda track: -seen[track].frames)[:MOST_PLOTTED])
     curves = _curves(video, tracks)
-    figure, axes = plt.subplots(len(video.outputs), 1, sharex=True, figsize=(10, 2.6 * len(video.outputs)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(video.outputs), 1, sharex=True, figsize=(10, 2.6 * len(video.outputs)), squeeze=False
+    )
     for place, (axis, name) in enumerate(zip(axes[:, 0], video.outputs, strict=True)):
         for track in tracks:
             seconds, mean, low, high = (part if part.ndim == 1 else part[:, place] for part in curves[track])
@@ -101,5 +103,3 @@ def write_overlay(video: PredictedVideo, path: Path) -> None:
             if video.synthetic:
                 draw_note(picture, SYNTHETIC)
             write(picture)
-
-

@@ -161,7 +161,9 @@ def _chosen_faces(path: Path) -> Iterator[tuple[int, int]]:
             for row in csv.DictReader(stream):
                 yield int(row["frame"]), int(row["face"])
         except (KeyError, ValueError, csv.Error):
-            raise InputError(path, "this is no table of faces", "run python -m data_pipeline.choose_face again") from None
+            raise InputError(
+                path, "this is no table of faces", "run python -m data_pipeline.choose_face again"
+            ) from None
 
 
 def _by_frame(numbered: Iterator[tuple[int, Item]]) -> Callable[[int], list[Item]]:

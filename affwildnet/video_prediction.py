@@ -82,7 +82,9 @@ def predict_frames(
     yield from _predict(waiting, states, model)
 
 
-def predict_ahead(seen: Iterable[SeenFrame], model: LoadedModel, people: People, batch_faces: int) -> Iterator[FramePrediction]:
+def predict_ahead(
+    seen: Iterable[SeenFrame], model: LoadedModel, people: People, batch_faces: int
+) -> Iterator[FramePrediction]:
     """`predict_frames`, with the next frames' decoding and detection in another thread while the device computes."""
     with read_ahead(seen, 2 * batch_faces) as ready:
         yield from predict_frames(ready, model, people, batch_faces)
@@ -145,7 +147,8 @@ def _run_together(sequences: Sequence[_Sequence], model: LoadedModel) -> dict[tu
     for end in sorted({len(sequence.places) for sequence in sequences}):
         running = [sequence for sequence in sequences if len(sequence.places) >= end]
         faces, landmarks = (
-            tf.constant(np.stack([[inputs[part] for inputs in s.inputs[begin:end]] for s in running])) for part in (0, 1)
+            tf.constant(np.stack([[inputs[part] for inputs in s.inputs[begin:end]] for s in running]))
+            for part in (0, 1)
         )
         predicted, after = model.step(faces, tf.constant(np.stack([s.state for s in running])), landmarks)
         for sequence, own, state in zip(running, predicted.numpy(), after.numpy(), strict=True):

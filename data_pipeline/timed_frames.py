@@ -174,9 +174,7 @@ def _nearest(value: float) -> int:
     return math.floor(value + 0.5 + 1e-6)
 
 
-def _pictures(
-    container: av.container.InputContainer, facts: VideoFacts | None, beginning: float
-) -> Iterator[Picture]:
+def _pictures(container: av.container.InputContainer, facts: VideoFacts | None, beginning: float) -> Iterator[Picture]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     rate = float(stream.average_rate or stream.base_rate or FRAME_RATE)

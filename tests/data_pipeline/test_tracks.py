@@ -103,7 +103,9 @@ def test_frames_come_out_at_most_hold_frames_late():
         assert len(taken) <= number + HOLD + 1
 
 
-_FACES = st.lists(st.tuples(st.integers(0, 20).map(lambda n: 25.0 * n), st.sampled_from([RED, GREEN, BLUE])), max_size=4)
+_FACES = st.lists(
+    st.tuples(st.integers(0, 20).map(lambda n: 25.0 * n), st.sampled_from([RED, GREEN, BLUE])), max_size=4
+)
 
 
 @given(st.lists(_FACES, max_size=60), st.sets(st.integers(1, 59)))
