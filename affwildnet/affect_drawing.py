@@ -32,7 +32,7 @@ def draw_person(
     x, y, width, height = (round(side) for side in box)
     scale = _text_scale(picture)
     cv2.rectangle(picture, (x, y), (x + width, y + height), colour, 2)
-    lines = [(name, (0, 0, 0))] if name else []
+    lines: list[tuple[str, tuple[int, ...]]] = [(name, (0, 0, 0))] if name else []
     lines += [(f"{output} {value:+.2f}", _rgb(COLOURS.get(output, "#333333"))) for output, value in values.items()]
     line = round(24 * scale)
     # Above the box where there is room, else inside its upper edge.

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +71,9 @@ def predict_live(source: Source, chosen: PredictOptions, stamp: str, live: LiveO
                 store.add(prediction)
                 picture = show(prediction)
                 page.publish(picture, _told(prediction, model, store.last_number + 1 - store.frames))
-                for _ in range(1 + min(late, _LONGEST_STILL) if write else 0):
-                    write(picture)
+                if write is not None:
+                    for _ in range(1 + min(late, _LONGEST_STILL)):
+                        write(picture)
         page.end()
         return keep_prediction(source, chosen, stamp, model, (), store, drawn)
 
@@ -125,20 +127,22 @@ def _told(prediction: FramePrediction, model: LoadedModel, left_out: int) -> dic
 def _stop_signals() -> Iterator[threading.Event]:
     """Yields an event that the first SIGINT or SIGTERM sets; the second ends the program as always."""
     stopped = threading.Event()
-    before: dict[int, object] = {}
+    before: dict[signal.Signals, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def stop(number: int, frame: object) -> None:
         stopped.set()
-        for each, handler in before.items():
-            signal.signal(each, handler)  # type: ignore[arg-type]
+        restore()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, stop)
     try:
         yield stopped
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        restore()
 
 
 def _until(frames: Iterable[TimedFrame], stopped: threading.Event) -> Iterator[TimedFrame]:

@@ -68,9 +68,8 @@ def main(argv: list[str]) -> int:
     if not chosen.model:
         raise InputError("--model", "no model is named", NO_MODEL)
     # Workers elsewhere have another working directory.
-    chosen = dataclasses.replace(
-        chosen, **{name: str(Path(getattr(chosen, name)).absolute()) for name in ("model", "output")}
-    )
+    model, output = Path(chosen.model).absolute(), Path(chosen.output).absolute()
+    chosen = dataclasses.replace(chosen, model=str(model), output=str(output))
     sweep_temporaries([Path(chosen.output)])
     for source in sources:
         check_in_the_way(source, chosen)

@@ -76,7 +76,7 @@ def _curves(video: PredictedVideo, tracks: list[int]) -> dict[int, tuple[np.ndar
             sums[row.track][place] += values
             least[row.track][place] = np.minimum(least[row.track][place], values)
             most[row.track][place] = np.maximum(most[row.track][place], values)
-    curves = {}
+    curves: dict[int, tuple[np.ndarray, ...]] = {}
     for track in tracks:
         away = faces[track] == 0
         mean = sums[track] / np.where(away, np.nan, faces[track])[:, None]

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Seen:
 class RowStore:
     """Rows in a temporary file: written as predictions come, then read in order as often as needed.
 
-    `frames` counts frames, `with_face` those with a face; `seen` says who was there. Memory does not grow with the rows.
+    `frames` counts frames, `with_face` those with a face; `seen` says who was there. Memory does not grow with rows.
     """
 
     def __init__(self, stream: IO[bytes], outputs: int) -> None:
@@ -111,7 +111,8 @@ class RowStore:
             yield from sorted(held, key=lambda one: one.track)
 
     def _row(self, record: np.void) -> Row:
-        frame, seconds, source_frame, source_seconds, track, box, score, values = record.item()
+        told: Any = record.item()
+        frame, seconds, source_frame, source_seconds, track, box, score, values = told
         track = self._numbers.get(track, track)
         return Row(frame, seconds, source_frame, source_seconds, track, tuple(box), score, tuple(np.atleast_1d(values)))
 
@@ -162,7 +163,8 @@ def _by_frame(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _means(frames: Iterator[list[Row]], frame_rate: float, rate: float) -> Iterator[Row]:
-    bin_now, held = -1, []
+    bin_now = -1
+    held: list[Row] = []
     start = 0.0
     for found in frames:
         # A millionth of a frame: 1 s is 30 frames, though 30 / 30 × rate may fall short of it.

@@ -18,7 +18,8 @@ from tfrecords.workspace import atomic_path
 
 # ELAN's own names and words for the kinds of tiers below another; a document lists them though it uses none.
 _CONSTRAINTS = {
-    "Time_Subdivision": "Time subdivision of parent annotation's time interval, no time gaps allowed within this interval",
+    "Time_Subdivision": "Time subdivision of parent annotation's time interval, no time gaps allowed within this "
+    "interval",
     "Symbolic_Subdivision": "Symbolic subdivision of a parent annotation. Annotations refering to the same parent are "
     "ordered",
     "Symbolic_Association": "1-1 association with a parent annotation",
@@ -84,21 +85,21 @@ def write_elan(video: PredictedVideo, path: Path) -> None:
             tier = f"{video.person(one.track)} {name}"
             owners[tier] = video.person(one.track)
             tiers.setdefault(tier, []).append((round(1000 * one.begin), round(1000 * one.end), f"{value:+.3f}"))
-    times = sorted({time for annotations in tiers.values() for begin, end, _ in annotations for time in (begin, end)})
+    times = sorted({time for told in tiers.values() for begin, end, _ in told for time in (begin, end)})
     slots = {time: f"ts{number}" for number, time in enumerate(times, start=1)}
     order = ET.SubElement(root, "TIME_ORDER")
     for time, slot in slots.items():
         ET.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(time))
     number = 0
-    for tier, annotations in tiers.items():
+    for tier, told in tiers.items():
         part = ET.SubElement(
             root, "TIER", LINGUISTIC_TYPE_REF="affect", TIER_ID=tier, PARTICIPANT=owners[tier], ANNOTATOR="affwildnet"
         )
-        for begin, end, text in annotations:
+        for begin, end, text in told:
             number += 1
             places = {"TIME_SLOT_REF1": slots[begin], "TIME_SLOT_REF2": slots[end]}
             annotation = ET.SubElement(part, "ANNOTATION")
-            aligned = ET.SubElement(annotation, "ALIGNABLE_ANNOTATION", ANNOTATION_ID=f"a{number}", **places)
+            aligned = ET.SubElement(annotation, "ALIGNABLE_ANNOTATION", {"ANNOTATION_ID": f"a{number}", **places})
             ET.SubElement(aligned, "ANNOTATION_VALUE").text = text
     ET.SubElement(header, "PROPERTY", NAME="lastUsedAnnotationId").text = str(number)
     ET.SubElement(
@@ -132,7 +133,7 @@ def write_anvil(video: PredictedVideo, path: Path, specification: Path) -> None:
             place = one.track, name
             index = counts[place] = counts.get(place, -1) + 1
             times = {"start": f"{one.begin:.4f}", "end": f"{one.end:.4f}"}
-            element = ET.SubElement(tracks[place], "el", index=str(index), **times)
+            element = ET.SubElement(tracks[place], "el", {"index": str(index), **times})
             ET.SubElement(element, "attribute", name="value").text = f"{value:+.3f}"
     _write(spec, specification)
     _write(root, path)

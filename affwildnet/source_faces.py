@@ -147,8 +147,8 @@ def _stored_faces(path: Path) -> Iterator[tuple[int, tuple[int, Face]]]:
             for batch in file.iter_batches(batch_size=2048, columns=columns):
                 for row in batch.to_pylist():
                     points = np.array(row["landmarks"], np.float32).reshape(-1, 2)
-                    box = (row[name] for name in _BOX)
-                    face = Face(*box, row["score"], points, bool(row["interpolated"]))
+                    x, y, width, height, score = (row[name] for name in (*_BOX, "score"))
+                    face = Face(x, y, width, height, score, points, bool(row["interpolated"]))
                     yield row["frame"], (row["face"], face)
     except (OSError, pa.ArrowInvalid, KeyError):
         raise InputError(path, "the detections cannot be read", "run python -m data_pipeline.detect again") from None

@@ -63,7 +63,7 @@ def predict_frames(
     hold: int = HOLD,
     keep_pictures: bool = False,
 ) -> Iterator[FramePrediction]:
-    """A prediction for every frame, in order; who is who by `data_pipeline.tracks`, with `people` to be asked at the end.
+    """A prediction for every frame, in order; who is who by `data_pipeline.tracks`, `people` can be asked at the end.
 
     Faces of several frames and people go through the network together, `batch_faces` or a few more at a time. A
     person's recurrent state goes on from frame to frame, over cuts and gaps of up to a second; after a longer one it

@@ -1,8 +1,8 @@
 """Any video or stream -> frames at an even rate, each with the picture of the source that it shows and its real time.
 
 A frame n (from 0) stands for the moment n / rate after the first picture, and shows what a player shows then. That is
-ffmpeg's filter ``fps`` as `decode.at_frame_rate` uses it, so a video is cut into the same frames whether it goes through
-the database or straight into a prediction, only that here nothing is forgotten of where they are from.
+ffmpeg's filter ``fps`` as `decode.at_frame_rate` uses it, so a video is cut into the same frames whether it goes
+through the database or straight into a prediction, only that here nothing is forgotten of where they are from.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _deinterlaced(frames: Iterable[av.VideoFrame], stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Frames from the first one on that is flagged as interlaced go through ffmpeg's ``bwdif``, as in the transcoder."""
+    """Frames from the first that is flagged as interlaced on go through ffmpeg's ``bwdif``, as in the transcoder."""
     graph: av.filter.Graph | None = None
     for frame in frames:
         if graph is None and frame.interlaced_frame:

@@ -128,9 +128,9 @@ class People:
                     distances[row, column] = np.inf
                     continue
                 # Across a cut the same place says nothing: a reverse shot shows another person there.
-                if person.shot == track.shot and track.first_frame - person.last_frame <= BACK_AT_ONCE:
-                    if box_overlaps(person.last_box[None], track.last_box[None])[0, 0] >= MIN_OVERLAP:
-                        distances[row, column] -= NEARBY_BONUS
+                at_once = person.shot == track.shot and track.first_frame - person.last_frame <= BACK_AT_ONCE
+                if at_once and box_overlaps(person.last_box[None], track.last_box[None])[0, 0] >= MIN_OVERLAP:
+                    distances[row, column] -= NEARBY_BONUS
                 if distances[row, column] > least:
                     distances[row, column] = np.inf
         row, column = divmod(int(np.argmin(distances)), len(people))

@@ -295,7 +295,7 @@ def test_folder_of_interviews_becomes_predictions_a_person_in_three_commands(tmp
     assert done.returncode == 0, done.stderr
     one, two = (read_csv(predictions / f"{name}.csv") for name in ("one", "two"))
     assert {(row["track"], row["entry"]) for row in one} == {("1", "one")}
-    # Nobody has said who is who, so the one who is largest and longest in view is the entry, and the other is there too.
+    # Nobody has said who is who: the one who is largest and longest in view is the entry, the other is there too.
     assert {(row["track"], row["entry"]) for row in two} == {("1", "two"), ("2", "")}
     for rows in (one, two):
         for track in {row["track"] for row in rows}:
