@@ -37,7 +37,7 @@ from tfrecords import options
 from tfrecords.options import option
 from tfrecords.workspace import Workspace
 
-BACKBONES = ("small", "vggface")
+BACKBONES = ("small_cnn", "vggface")
 MOST_DIFFERENCE = 1e-4
 # What live video asks for, of the small CNN.
 FRAMES_A_SECOND, MOST_P99_MS = 30.0, 1000 / 30
@@ -63,7 +63,13 @@ def make_model(folder: Path, backbone: str) -> LoadedModel:
     place = ModelFolder(folder)
     describe_model(place, chosen, InputSpec(), {"sequence_length": 80}, {"synthetic": True})
     tf.keras.utils.set_random_seed(0)
-    checkpoint = tf.train.Checkpoint(model=build_model(chosen, InputSpec()))
+    model = build_model(chosen, InputSpec())
+    # Keras's start lets the signal die in deep networks, whose answers would then be equal whatever one does.
+    draw = tf.keras.initializers.HeNormal(seed=0)
+    for variable in model.variables:
+        if len(variable.shape) == 4:
+            variable.assign(draw(variable.shape))
+    checkpoint = tf.train.Checkpoint(model=model)
     tf.train.CheckpointManager(checkpoint, str(place.checkpoints), max_to_keep=1).save(checkpoint_number=1)
     return open_model(folder, "latest")
 
@@ -95,8 +101,8 @@ def time_streaming(video: Path, model: LoadedModel, chosen: Benchmark) -> tuple[
     return 1000 * len(taken) / taken.sum(), steady
 
 
-def greatest_difference(video: Path, model: LoadedModel, chosen: Benchmark) -> float:
-    """Between the values of the two ways, from the same crops, over all frames and people."""
+def greatest_difference(video: Path, model: LoadedModel, chosen: Benchmark) -> tuple[float, float]:
+    """Between the values of the two ways, from the same crops, over all frames and people; and the values' range."""
     kept: list[SeenFrame] = list(find_faces(_frames(video, chosen.frames), model, load_detector("fast")))
     ways = [
         {
@@ -107,19 +113,19 @@ def greatest_difference(video: Path, model: LoadedModel, chosen: Benchmark) -> f
         for batch, hold in ((10**9, 10), (1, LIVE_HOLD))
     ]
     assert ways[0].keys() == ways[1].keys() and ways[0]
-    return float(max(np.abs(ways[0][key] - ways[1][key]).max() for key in ways[0]))
+    values = np.array(list(ways[0].values()))
+    return float(max(np.abs(ways[0][key] - ways[1][key]).max() for key in ways[0])), float(np.ptp(values, axis=0).max())
 
 
 def run_benchmark(video: Path, folder: Path, chosen: Benchmark) -> dict[str, dict[str, float]]:
     """Backbone -> figures; prints a row as each is known."""
-    print(
-        f"{'CNN':<10}  {'whole, frames/s':>15}  {'streaming':>9}  {'ratio':>5}  {'p50, ms':>7}  {'p99, ms':>7}  difference"
-    )
+    names = ("whole, 1/s", "live, 1/s", "ratio", "p50, ms", "p99, ms", "difference")
+    print(f"{'CNN':<10}", *(f"{name:>10}" for name in names))
     results: dict[str, dict[str, float]] = {}
     for backbone in chosen.backbones:
         model = make_model(folder / backbone, backbone)
         warm_up(model)
-        difference = greatest_difference(video, model, chosen)
+        difference, span = greatest_difference(video, model, chosen)
         whole, streaming, taken = 0.0, 0.0, []
         for _ in range(chosen.rounds):
             whole = max(whole, time_whole(video, model, chosen))
@@ -135,11 +141,10 @@ def run_benchmark(video: Path, folder: Path, chosen: Benchmark) -> dict[str, dic
             "latency_p99_ms": float(p99),
             "held_frames": HELD,
             "greatest_difference": difference,
+            "range_of_values": span,
         }
-        ratio = whole / streaming
-        print(
-            f"{backbone:<10}  {whole:15.1f}  {streaming:9.1f}  {ratio:5.2f}  {p50:7.1f}  {p99:7.1f}  {difference:.1e}"
-        )
+        figures = (whole, streaming, whole / streaming, p50, p99)
+        print(f"{backbone:<10}", *(f"{figure:10.1f}" for figure in figures), f"{difference:10.1e}", flush=True)
     return results
 
 
@@ -153,14 +158,18 @@ def targets(results: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
             "at_most": MOST_DIFFERENCE,
             "met": value <= MOST_DIFFERENCE,
         }
-    if "small" in results:
-        rate, p99 = results["small"]["streaming_frames_per_second"], results["small"]["latency_p99_ms"]
-        found["small: live at 30 frames/s"] = {
+    if "small_cnn" in results:
+        rate, p99 = results["small_cnn"]["streaming_frames_per_second"], results["small_cnn"]["latency_p99_ms"]
+        found["small_cnn: live at 30 frames/s"] = {
             "value": rate,
             "at_least": FRAMES_A_SECOND,
-            "met": rate >= FRAMES_A_SECOND,
+            "met": bool(rate >= FRAMES_A_SECOND),
         }
-        found["small: 99 of 100 frames in time"] = {"value": p99, "at_most": MOST_P99_MS, "met": p99 <= MOST_P99_MS}
+        found["small_cnn: 99 of 100 frames in time"] = {
+            "value": p99,
+            "at_most": MOST_P99_MS,
+            "met": bool(p99 <= MOST_P99_MS),
+        }
     return found
 
 

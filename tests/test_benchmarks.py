@@ -32,3 +32,15 @@ def test_case0_says_whether_the_ratio_and_the_loss_met_their_targets() -> None:
     for found in results.values():
         assert found["met"] == {"ratio": found["ratio"] >= 8, "loss_difference": found["loss_difference"] <= 1e-3}
         assert found["met"]["loss_difference"]
+
+
+def test_predict_says_that_streaming_equals_whole_video() -> None:
+    told = run("benchmarks.predict", "--backbones=small_cnn", "--rounds=1", "--frames=40", "--gpu=-1")
+    figures, targets = told["results"]["small_cnn"], told["targets"]
+    assert figures["whole_frames_per_second"] > 0 and 0 < figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+    equal = targets["small_cnn: streaming equals whole"]
+    assert equal["met"] and figures["greatest_difference"] == equal["value"] <= 1e-4 < 0.1 < figures["range_of_values"]
+    for name in ("small_cnn: live at 30 frames/s", "small_cnn: 99 of 100 frames in time"):
+        found = targets[name]
+        met = found["value"] >= found["at_least"] if "at_least" in found else found["value"] <= found["at_most"]
+        assert found["met"] is met
