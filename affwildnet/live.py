@@ -5,12 +5,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +22,7 @@ from affwildnet.prediction_rows import open_store
 from affwildnet.read_ahead import read_ahead
 from affwildnet.serving import LoadedModel
 from affwildnet.source_faces import find_faces
+from affwildnet.stop_signals import stopped_by_signals, until
 from affwildnet.video_prediction import MAX_GAP, FramePrediction, predict_frames, warm_up
 from affwildnet.video_writer import open_video
 from data_pipeline.timed_frames import TimedFrame
@@ -56,12 +54,12 @@ def predict_live(source: Source, chosen: PredictOptions, stamp: str, live: LiveO
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_store(output / f"{source.name}.rows", len(model.outputs)))
         page = stack.enter_context(serve_page(live.port, source.name))
-        stopped = stack.enter_context(_stop_signals())
+        stopped = stack.enter_context(stopped_by_signals())
         print(f"live at {page.address} (Ctrl-C ends it and writes the files)", flush=True)
         frames = open_frames(source, model.spec.frame_rate, live.seconds)
         # What a web server sends may be a file, which comes as fast as the network is.
         comes_at_once = source.kind == "file" or source.place.startswith("http")
-        played = _until(_at_pace(frames) if comes_at_once else frames, stopped)
+        played = until(_at_pace(frames) if comes_at_once else frames, stopped)
         newest = stack.enter_context(read_ahead(played, _WAITING, newest=True))
         with contextlib.ExitStack() as files:
             write = files.enter_context(open_video(drawn[0], model.spec.frame_rate)) if drawn else None
@@ -121,35 +119,6 @@ def _told(prediction: FramePrediction, model: LoadedModel, left_out: int) -> dic
         "left_out": left_out,
         "people": people,
     }
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Yields an event that the first SIGINT or SIGTERM sets; the second ends the program as always."""
-    stopped = threading.Event()
-    before: dict[signal.Signals, Any] = {}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
-        restore()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
-    try:
-        yield stopped
-    finally:
-        restore()
-
-
-def _until(frames: Iterable[TimedFrame], stopped: threading.Event) -> Iterator[TimedFrame]:
-    for timed in frames:
-        if stopped.is_set():
-            return
-        yield timed
 
 
 def _at_pace(

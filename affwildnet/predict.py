@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -86,13 +87,21 @@ def main(argv: list[str]) -> int:
     stale = [source for source in sources if not is_current(source, chosen, stamp)]
     if len(stale) < len(sources):
         print(f"{len(sources) - len(stale)} of {len(sources)} videos are predicted already, by this model")
+    if "overlay" in chosen.formats and any(source.kind != "file" for source in sources):
+        print("an address or a camera can be drawn only as it plays: add --live for a video with boxes and values")
+    # As Ctrl-C: the workers end with this process.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcomes = {}
-    for source, done in predict_all(stale, chosen, options.from_flags(ClusterOptions), live.seconds):
-        outcomes[source] = done
-        if done.reason:
-            tqdm.write(f"error: {done.reason}", file=sys.stderr)
-        else:
-            _print_done(source, done)
+    try:
+        for source, done in predict_all(stale, chosen, options.from_flags(ClusterOptions), live.seconds):
+            outcomes[source] = done
+            if done.reason:
+                tqdm.write(f"error: {done.reason}", file=sys.stderr)
+            else:
+                _print_done(source, done)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again and it goes on where it was", file=sys.stderr)
+        return 130
     failed = write_failures(Path(chosen.output), sources, outcomes, chosen)
     if failed:
         table = Path(chosen.output) / "failures.csv"

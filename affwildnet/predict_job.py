@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -23,6 +24,7 @@ from affwildnet.prediction_formats import FORMATS, SIDECAR, format_files, write_
 from affwildnet.prediction_rows import RowStore, open_store
 from affwildnet.serving import LoadedModel, open_model
 from affwildnet.source_faces import clip_facts, find_faces, has_detections, workspace_faces, workspace_inputs
+from affwildnet.stop_signals import stopped_by_signals, until
 from affwildnet.video_prediction import FramePrediction, predict_ahead
 from data_pipeline.decode import FRAME_RATE
 from data_pipeline.detectors import Detect, load_detector
@@ -84,7 +86,7 @@ def made_from(source: Source, chosen: PredictOptions, stamp: str) -> str:
     inputs = [(source.place, *_stamp(source.path))]
     if _uses_workspace(source, chosen):
         inputs += [(path.name, *_stamp(path)) for path in workspace_inputs(source) if path.exists()]
-    names = ("detector", "min_score", "stored_faces", "rate", "rate_method", "tier_seconds")
+    names = ("detector", "min_score", "yunet_model", "stored_faces", "rate", "rate_method", "tier_seconds")
     return _digest([VERSION, stamp, inputs, [getattr(chosen, name) for name in names]])
 
 
@@ -118,7 +120,7 @@ def check_in_the_way(source: Source, chosen: PredictOptions) -> None:
 def predict_source(
     source: Source, chosen: PredictOptions, stamp: str, seconds: float = 0.0, bar: bool = True
 ) -> Predicted:
-    """Predicts one source (of a stream or camera the first `seconds`, if any) and writes its files.
+    """Predicts one source (of a stream or camera the first `seconds`, or up to Ctrl-C) and writes its files.
 
     Raises:
       InputError: it cannot be read, or breaks off (then the files hold what there is).
@@ -132,7 +134,10 @@ def predict_source(
     else:
         seen = find_faces(open_frames(source, rate, seconds), model, detect)
     people = People(len(entries) + 1)
-    with open_store(Path(chosen.output) / f"{source.name}.rows", len(model.outputs)) as store:
+    with contextlib.ExitStack() as stack:
+        if source.kind != "file":
+            seen = until(seen, stack.enter_context(stopped_by_signals()))
+        store = stack.enter_context(open_store(Path(chosen.output) / f"{source.name}.rows", len(model.outputs)))
         predictions = predict_ahead(seen, model, people, chosen.batch_faces)
         for prediction in _with_progress(predictions, round((facts.seconds if facts else 0) * rate), source.name, bar):
             store.add(prediction)

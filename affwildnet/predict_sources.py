@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data_pipeline.manifest import read_manifest
+from data_pipeline.manifest import ManifestRow, read_manifest
 from data_pipeline.new_manifest import VIDEO_SUFFIXES
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
@@ -96,12 +97,24 @@ def _name_of_address(address: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", place.rsplit(".", 1)[0] if "/" in place else place).strip("._")[:100]
 
 
+def clip_row(workspace: str, clip: str) -> ManifestRow | None:
+    """The manifest's row of a clip; the manifest is read again only when it has changed, for every clip asks."""
+    manifest = Workspace(Path(workspace)).manifest
+    facts = manifest.stat()
+    return _clip_rows(workspace, facts.st_mtime_ns, facts.st_size).get(clip)
+
+
+@functools.lru_cache(maxsize=4)
+def _clip_rows(workspace: str, changed: int, size: int) -> dict[str, ManifestRow]:
+    return {row.clip: row for row in read_manifest(Workspace(Path(workspace)))}
+
+
 def _in_workspace(source: Source) -> Source:
     path = source.path
     workspace = Workspace(path.parent.parent)
     if path.parent.name != "clips" or path.suffix != ".mp4" or not workspace.manifest.exists():
         return source
-    if not any(row.clip == path.stem for row in read_manifest(workspace)):
+    if clip_row(str(workspace.root), path.stem) is None:
         return source
     return dataclasses.replace(source, workspace=str(workspace.root), clip=path.stem)
 

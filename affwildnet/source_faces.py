@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affwildnet.predict_sources import Source
+from affwildnet.predict_sources import Source, clip_row
 from affwildnet.serving import LoadedModel
 from data_pipeline.cuts import is_cut, thumbnail
 from data_pipeline.decode import FRAME_RATE
@@ -23,7 +23,7 @@ from data_pipeline.detectors.face import Face
 from data_pipeline.face_mesh import load_face_mesh
 from data_pipeline.filters.clip_tracks import root_histogram
 from data_pipeline.frames import Frame
-from data_pipeline.manifest import read_manifest, source_file
+from data_pipeline.manifest import ManifestRow, source_file
 from data_pipeline.timed_frames import TimedFrame, timed_frames
 from data_pipeline.tracks import SeenFace
 from data_pipeline.transcode import clip_beginning
@@ -72,7 +72,7 @@ def workspace_faces(source: Source, model: LoadedModel) -> tuple[list[str], Iter
       InputError: the clip's detections are missing or damaged.
     """
     workspace = Workspace(Path(source.workspace))
-    row = next(row for row in read_manifest(workspace) if row.clip == source.clip)
+    row = _row(source)
     chosen = [entry for entry in row.entries() if workspace.faces(entry).exists()]
     frames = timed_frames(source.path, FRAME_RATE)
 
@@ -95,18 +95,26 @@ def has_detections(source: Source) -> bool:
 def workspace_inputs(source: Source) -> list[Path]:
     """The files beside the clip that its prediction depends on."""
     workspace = Workspace(Path(source.workspace))
-    entries = next(row for row in read_manifest(workspace) if row.clip == source.clip).entries()
+    entries = _row(source).entries()
     return [workspace.detections(source.clip), *(workspace.faces(entry) for entry in entries)]
 
 
 def clip_facts(source: Source) -> dict[str, Any]:
     """Of a workspace's clip: its name, and where in its source it begins (None where the source is not there)."""
     workspace = Workspace(Path(source.workspace))
-    row = next(row for row in read_manifest(workspace) if row.clip == source.clip)
+    row = _row(source)
     begins: float | None = None
     with contextlib.suppress(InputError, OSError):
         begins = round(clip_beginning(source_file(workspace, row), row.start), 4)
     return {"workspace": source.workspace, "clip": source.clip, "source": row.source, "source_begins_seconds": begins}
+
+
+def _row(source: Source) -> ManifestRow:
+    row = clip_row(source.workspace, source.clip)
+    if row is None:
+        manifest = Workspace(Path(source.workspace)).manifest
+        raise InputError(manifest, f"there is no clip {source.clip} any more", "name clips of the manifest")
+    return row
 
 
 def _with_cuts(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from affwildnet.read_ahead import read_ahead
 from affwildnet.serving import LoadedModel
-from affwildnet.source_faces import Inputs, SeenFrame
+from affwildnet.source_faces import Inputs, SeenFrame, find_faces
+from data_pipeline.detectors import Detect
 from data_pipeline.detectors.face import Face
 from data_pipeline.frames import Frame
-from data_pipeline.timed_frames import TimedFrame
+from data_pipeline.timed_frames import TimedFrame, timed_frames
 from data_pipeline.tracks import HOLD, People, follow_people
 
 # Faces that are predicted at once: more keep a device busier and take more memory.
@@ -88,6 +90,15 @@ def predict_ahead(
     """`predict_frames`, with the next frames' decoding and detection in another thread while the device computes."""
     with read_ahead(seen, 2 * batch_faces) as ready:
         yield from predict_frames(ready, model, people, batch_faces)
+
+
+def predict_video(video: Path, model: LoadedModel, detect: Detect) -> Iterator[FramePrediction]:
+    """`predict_frames` of a video file, whose faces `detect` finds.
+
+    Raises:
+      InputError: the video cannot be read.
+    """
+    return predict_frames(find_faces(timed_frames(video, model.spec.frame_rate), model, detect), model, People())
 
 
 def warm_up(model: LoadedModel) -> None:

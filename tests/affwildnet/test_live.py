@@ -3,7 +3,9 @@
 import functools
 import http.server
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +19,10 @@ import numpy as np
 import pytest
 
 from affwildnet.live_page import serve_page
+from affwildnet.predict_job import is_current, model_stamp, predict_source
+from affwildnet.predict_options import PredictOptions
+from affwildnet.predict_sources import find_sources
+from affwildnet.stop_signals import stopped_by_signals, until
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_csv
 
@@ -95,3 +101,28 @@ def test_page_is_for_this_machine_only_and_says_when_the_port_is_taken():
     time.sleep(0.1)
     with pytest.raises(OSError):
         urllib.request.urlopen(page.address, timeout=2)
+
+
+def test_stream_without_a_page_is_predicted_for_the_seconds_asked_for(tmp_path, stream, make_model_folder):
+    chosen = PredictOptions(
+        model=str(make_model_folder(tmp_path / "model").root),
+        checkpoint="latest",
+        output=str(tmp_path / "out"),
+        formats=("csv", "overlay"),
+    )
+    (source,) = find_sources([stream])
+    done = predict_source(source, chosen, model_stamp(chosen), seconds=1.5, bar=False)
+    assert [Path(name).suffix for name in done.files] == [".csv"]
+    rows = read_csv(done.files[0])
+    assert [row["frame"] for row in rows if row["track"] == "1"] == [str(n) for n in range(1, 46)]
+    assert not is_current(source, chosen, model_stamp(chosen))
+
+
+def test_first_signal_asks_to_stop_and_the_second_is_as_always():
+    with stopped_by_signals() as stopped:
+        assert not stopped.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped.wait(5) and list(until([1, 2], stopped)) == []
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)

@@ -1,6 +1,7 @@
 import itertools
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,3 +84,13 @@ def test_address_and_camera_that_are_not_there_are_named():
         next(stream_frames("http://127.0.0.1:9/x.ts"))
     with pytest.raises(InputError, match="camera 97: there is no camera 97 here"):
         next(camera_frames(97))
+
+
+def test_cameras_pictures_are_rgb_and_timed_by_this_machine(tmp_path, make_video, monkeypatch):
+    video = make_video(tmp_path / "a.mp4", 0.5, 30, "64x48", "-vf", "drawbox=c=red:t=fill", "-pix_fmt", "yuv420p")
+    # No camera is here: OpenCV reads a file in its place.
+    open_file = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: open_file(str(video)))
+    frames = list(camera_frames(0))
+    assert frames[0].number == 0 and frames[0].seconds == 0
+    assert np.abs(frames[0].frame.picture().reshape(-1, 3).mean(axis=0) - [254, 0, 0]).max() < 6
