@@ -1,23 +1,32 @@
-"""Labels videos with a trained model: ``python -m affwildnet.predict VIDEO [VIDEO …] --model=DIR``."""
+"""Labels videos with a trained model: ``python -m affwildnet.predict VIDEO [VIDEO …] --model=DIR``.
+
+A VIDEO is a file, a folder, a pattern, an address (rtsp://, http://) or the number of a camera.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from affwildnet.devices import use_device
-from affwildnet.prediction_files import SYNTHETIC_NOTICE, plot_curves, read_rows, write_overlay, write_rows
-from affwildnet.serving import LoadedModel, open_model
-from affwildnet.video_prediction import Prediction, predict_video
-from data_pipeline.detectors import DETECTORS, Detect, load_detector
-from data_pipeline.probe import check_length, probe
+from affwildnet.model_folder import ModelFolder, is_synthetic
+from affwildnet.predict_job import Predicted, check_in_the_way, is_current, model_stamp
+from affwildnet.predict_options import LiveOptions, PredictOptions, check_options
+from affwildnet.predict_sources import Source, find_sources
+from affwildnet.predict_task import FAILURE_COLUMNS, guarded_prediction, write_failures
+from affwildnet.prediction_files import SYNTHETIC_NOTICE
+from data_pipeline.cluster import ClusterOptions, open_client
+from data_pipeline.tasks import run_tasks
 from tfrecords import options
 from tfrecords.errors import InputError
-from tfrecords.options import option
+from tfrecords.temporaries import sweep_temporaries
+from tfrecords.workspace import Workspace
 
 NO_MODEL = (
     "get one by `make demo`, which trains one on drawn faces at build/demo/model, by affwildnet.import_tf1 "
@@ -25,101 +34,94 @@ NO_MODEL = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class PredictOptions:
-    """What a prediction uses and leaves."""
-
-    model: str = option("", "model folder, or folder of an exported SavedModel")
-    output: str = option("predictions", "folder for VIDEO.csv, VIDEO.png and VIDEO-affect.mp4")
-    checkpoint: str = option("total", "checkpoint of a model folder: valence, arousal, total, latest or a step")
-    detector: str = option("fast", "face detector", choices=sorted(DETECTORS))
-    min_score: float | None = option(
-        None, "detections less certain than this are dropped, 0 to 1; the detector's own", at_least=0, at_most=1
-    )
-    yunet_model: str = option("", "ONNX file of the detector yunet")
-    overlay: bool = option(True, "write the video with boxes and values drawn in")
-    gpu: int = option(0, "GPU of this process, -1 for the CPU")
-
-
-def predict_files(video: Path, model: LoadedModel, detect: Detect, chosen: PredictOptions) -> list[Path]:
-    """Predicts one video and writes its files; returns their paths.
-
-    Raises:
-      InputError: the video cannot be read, or breaks off (then the files hold what there is).
-    """
-    facts = probe(video)
-    rate = model.spec.frame_rate
-    table, plot, drawn = output_files(video, Path(chosen.output))
-    predictions = predict_video(video, model, detect)
-    shown = _with_progress(predictions, round(facts.seconds * rate), video.name)
-    frames, with_face = write_rows(table, shown, model.outputs, rate, model.synthetic)
-    if not with_face:
-        print(f"no face was found in {video}: all {frames} rows are empty")
-    rows = read_rows(table)
-    title = f"{video.name} – {SYNTHETIC_NOTICE}" if model.synthetic else video.name
-    plot_curves(rows, model.outputs, plot, title)
-    written = [table, plot]
-    if chosen.overlay:
-        write_overlay(video, rows, model.outputs, rate, drawn, model.synthetic)
-        written.append(drawn)
-    print(f"{video}: a face in {with_face} of {frames} frames; wrote {', '.join(map(str, written))}")
-    check_length(video, facts, frames / rate)
-    return written
-
-
-def output_files(video: Path, output: Path) -> tuple[Path, Path, Path]:
-    """The paths of a video's CSV, plot and drawn video."""
-    return output / f"{video.stem}.csv", output / f"{video.stem}.png", output / f"{video.stem}-affect.mp4"
-
-
-def check_outputs(videos: Sequence[Path], output: Path) -> None:
-    """Raises `InputError` if predictions would overwrite each other, or files that are none of theirs."""
-    stems: dict[str, Path] = {}
-    for video in videos:
-        other = stems.setdefault(video.stem.lower(), video)
-        if other != video:
-            raise InputError(
-                video, f"its files would replace those of {other}", "predict them into two --output folders"
-            )
-        files = output_files(video, output)
-        ours = files[0].exists() and files[0].read_bytes()[:20] == b"frame,seconds,track,"
-        for path in files:
-            if path.exists() and not ours:
-                raise InputError(path, "a file is in the way that is no prediction", "name another folder in --output")
-
-
-def _with_progress(predictions: Iterable[Prediction], frames: int, title: str) -> Iterator[Prediction]:
-    with tqdm(total=frames or None, unit="frame", desc=title) as bar:
-        for prediction in predictions:
-            bar.update(prediction.frame + 1 - bar.n)
-            yield prediction
+def predict_all(
+    sources: Sequence[Source], chosen: PredictOptions, cluster: ClusterOptions, seconds: float = 0.0
+) -> Iterator[tuple[Source, Predicted]]:
+    """Predicts what is not up to date: one video, streams and cameras here, several files on the pipeline's workers."""
+    stamp = model_stamp(chosen)
+    files = [source for source in sources if source.kind == "file"]
+    here = [source for source in sources if source.kind != "file"]
+    if len(files) == 1 and not cluster.scheduler and not cluster.slurm:
+        here, files = [*files, *here], []
+    for source in here:
+        yield source, guarded_prediction(source, chosen, stamp, seconds, bar=True)
+    if not files:
+        return
+    where = dataclasses.replace(cluster, workers=min(cluster.workers, len(files)))
+    task = functools.partial(guarded_prediction, chosen=chosen, stamp=stamp)
+    with contextlib.ExitStack() as stack:
+        # It holds no manifest: that the workers see the videos is told a video.
+        client = stack.enter_context(open_client(Workspace(Path(chosen.output)), where))
+        bar = stack.enter_context(tqdm(total=len(files), unit="video", desc="predict"))
+        for source, done in run_tasks(client, task, files, "predict"):
+            bar.update()
+            what = "the worker process died of it twice (a crash of the decoder or detector, or more than its memory)"
+            remedy = "replace the video or give workers more memory (--worker_memory)"
+            yield source, done or Predicted(reason=str(InputError(source.place, what, remedy)))
 
 
 def main(argv: list[str]) -> int:
-    chosen = options.from_flags(PredictOptions)
-    videos = [Path(name) for name in argv[1:]]
-    if not videos:
+    chosen, live = options.from_flags(PredictOptions), options.from_flags(LiveOptions)
+    check_options(chosen)
+    sources = find_sources(argv[1:], chosen.workspace)
+    if not sources:
         raise InputError("VIDEO", "no video is named", "run affwildnet.predict VIDEO --model=DIR")
     if not chosen.model:
         raise InputError("--model", "no model is named", NO_MODEL)
-    check_outputs(videos, Path(chosen.output))
-    use_device(chosen.gpu)
-    detect = load_detector(chosen.detector, chosen.min_score, yunet_model=chosen.yunet_model)
-    model = open_model(Path(chosen.model), chosen.checkpoint)
-    if model.synthetic:
+    # Workers elsewhere have another working directory.
+    model, output = Path(chosen.model).absolute(), Path(chosen.output).absolute()
+    chosen = dataclasses.replace(chosen, model=str(model), output=str(output))
+    sweep_temporaries([Path(chosen.output)])
+    for source in sources:
+        check_in_the_way(source, chosen)
+    stamp = model_stamp(chosen)
+    if is_synthetic(ModelFolder(Path(chosen.model))):
         print(SYNTHETIC_NOTICE)
-    failed = 0
-    for video in videos:
-        try:
-            predict_files(video, model, detect, chosen)
-        except InputError as error:
-            failed += 1
-            print(f"error: {error}", file=sys.stderr)
+    if live.live:
+        if len(sources) > 1:
+            raise InputError("--live", f"{len(sources)} videos are named", "name one, there is one page")
+        from affwildnet.live import predict_live
+
+        _print_done(sources[0], predict_live(sources[0], chosen, stamp, live))
+        return 0
+    stale = [source for source in sources if not is_current(source, chosen, stamp)]
+    if len(stale) < len(sources):
+        print(f"{len(sources) - len(stale)} of {len(sources)} videos are predicted already, by this model")
+    if "overlay" in chosen.formats and any(source.kind != "file" for source in sources):
+        print("an address or a camera can be drawn only as it plays: add --live for a video with boxes and values")
+    # As Ctrl-C: the workers end with this process.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    outcomes = {}
+    try:
+        for source, done in predict_all(stale, chosen, options.from_flags(ClusterOptions), live.seconds):
+            outcomes[source] = done
+            if done.reason:
+                tqdm.write(f"error: {done.reason}", file=sys.stderr)
+            else:
+                _print_done(source, done)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again and it goes on where it was", file=sys.stderr)
+        return 130
+    failed = write_failures(Path(chosen.output), sources, outcomes, chosen)
+    if failed:
+        table = Path(chosen.output) / "failures.csv"
+        print(
+            f"{failed} of {len(sources)} videos set aside, see {table} ({', '.join(FAILURE_COLUMNS)})", file=sys.stderr
+        )
     return 1 if failed else 0
 
 
+def _print_done(source: Source, done: Predicted) -> None:
+    people = f", {done.people} {'person' if done.people == 1 else 'people'}"
+    tqdm.write(
+        f"{source.place}: a face in {done.with_face} of {done.frames} frames{people}; wrote {', '.join(done.files)}"
+    )
+    if not done.with_face:
+        tqdm.write(f"no face was found in {source.place}: all {done.frames} rows are empty")
+
+
 def run() -> None:
-    options.run_main(main, PredictOptions, takes_arguments=True)
+    options.run_main(main, PredictOptions, LiveOptions, ClusterOptions, takes_arguments=True)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Frame:
         return cv2.transform(cv2.merge(parts), self.to_rgb)
 
     def region_for_jpeg(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """`region`, quicker where the frame is `plain`: colour is not smoothed between its pixels, as JPEG undoes that."""
+        """`region`, quicker where the frame is `plain`: colour is not smoothed between pixels, for JPEG undoes it."""
         x, y = left // 2, top // 2
         width, height = (right + 1) // 2 - x, (bottom + 1) // 2 - y
         if not self.plain or 2 * (x + width) > self.width or 2 * (y + height) > self.height:

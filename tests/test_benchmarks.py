@@ -125,3 +125,15 @@ def test_loader_says_of_each_target_whether_it_was_met(tmp_path: Path) -> None:
     assert set(found["results"]) == {"original", "folder", "raw", "jpeg", "raw_small", "jpeg_small"}
     assert set(found["met"]) == set(found["targets"]) == set(found["ratios"])
     assert all(one["frames_per_second"] > 0 and one["peak_mib"] > 100 for one in found["results"].values())
+
+
+def test_predict_says_that_streaming_equals_whole_video() -> None:
+    told = run("benchmarks.predict", "--backbones=small_cnn", "--rounds=1", "--frames=40", "--gpu=-1")
+    figures, targets = told["results"]["small_cnn"], told["targets"]
+    assert figures["whole_frames_per_second"] > 0 and 0 < figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+    equal = targets["small_cnn: streaming equals whole"]
+    assert equal["met"] and figures["greatest_difference"] == equal["value"] <= 1e-4 < 0.1 < figures["range_of_values"]
+    for name in ("small_cnn: live at 30 frames/s", "small_cnn: 99 of 100 frames in time"):
+        found = targets[name]
+        met = found["value"] >= found["at_least"] if "at_least" in found else found["value"] <= found["at_most"]
+        assert found["met"] is met

@@ -1,6 +1,6 @@
 """A clip's detections -> tracks, each one person in unbroken view.
 
-Where a prediction follows faces as they come (`tracks`), this knows the whole clip and looks at the crops: a track ends
+Where a prediction follows faces as they come (`tracks`), this knows the whole clip. It looks at the crops: a track ends
 at a cut though the next shot's face stands in the same place, and two people who pass each other keep their tracks.
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import scipy.optimize
 
-from data_pipeline.filters.clip_faces import ClipFaces, FrameFaces, box_overlaps
+from data_pipeline.filters.clip_faces import ClipFaces, box_overlaps
 from data_pipeline.filters.rgb_histogram import colour_histogram
 
 # A detection must overlap its track's last box by this much (intersection over union) …
@@ -55,7 +56,7 @@ def clip_tracks(clip: ClipFaces) -> list[ClipTrack]:
         oldest = found.frame - MAX_MISSED - 1
         in_view = [track for track in in_view if clip.frames[track.places[-1][0]].frame >= oldest]
         roots = [root_histogram(crop) for crop in found.crops()]
-        owners = _owners(in_view, found, roots)
+        owners = deal_faces(in_view, found.boxes, roots)
         for face, root in enumerate(roots):
             size = float(np.sqrt(np.prod(found.boxes[face, 2:])) * found.scores[face])
             box, owner = found.boxes[face], owners.get(face)
@@ -74,10 +75,22 @@ def clip_tracks(clip: ClipFaces) -> list[ClipTrack]:
     return tracks
 
 
-def _owners(in_view: Sequence[ClipTrack], found: FrameFaces, roots: Sequence[np.ndarray]) -> dict[int, ClipTrack]:
-    if not in_view:
+class InView(Protocol):
+    """What is known of a track that goes on: its last box (x, y, width, height), its colours in sum and the last."""
+
+    last_box: np.ndarray
+    colours: np.ndarray
+    last_colours: np.ndarray
+
+
+View = TypeVar("View", bound=InView)
+
+
+def deal_faces(in_view: Sequence[View], boxes: np.ndarray, roots: Sequence[np.ndarray]) -> dict[int, View]:
+    """Deals a frame's faces, boxes (N, 4) and `root_histogram`s, to the tracks in view: face -> its track, if any."""
+    if not in_view or not len(boxes):
         return {}
-    overlaps = box_overlaps(np.array([track.last_box for track in in_view]), found.boxes)
+    overlaps = box_overlaps(np.array([track.last_box for track in in_view]), boxes)
     # From the track or from its last crop: light may change slowly, and a person behind another come back.
     changes = np.minimum(
         colour_distances(np.array([track.colours for track in in_view]), np.array(roots)),

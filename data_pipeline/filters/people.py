@@ -106,6 +106,19 @@ def _join(clip: ClipFaces, groups: list[list[ClipTrack]]) -> list[list[ClipTrack
     for earlier, later in _successive(clip, joined, BACK_AT_ONCE):
         pair = [place[earlier.number], place[later.number]]
         bonus[pair, pair[::-1]] = NEARBY_BONUS
+    return [[track for member in one for track in groups[member]] for one in nearest_groups(colours, apart, bonus)]
+
+
+def nearest_groups(colours: np.ndarray, apart: np.ndarray, bonus: np.ndarray) -> list[list[int]]:
+    """Joins the two nearest, again and again, while they are within `MAX_DISTANCE`; returns groups of indices.
+
+    Args:
+      colours: sums of `root_histogram`, float64 (N, 512).
+      apart: bool (N, N), symmetric: who cannot be the same.
+      bonus: float64 (N, N), symmetric: by how much a pair may be further apart.
+    """
+    groups = [[index] for index in range(len(colours))]
+    colours, apart, bonus = colours.copy(), apart.copy(), bonus.copy()
     np.fill_diagonal(apart, True)
     costs = np.where(apart, np.inf, colour_distances(colours, colours) - bonus)
     while costs.flat[nearest := int(np.argmin(costs))] <= MAX_DISTANCE:

@@ -22,7 +22,7 @@ from tfrecords.workspace import read_csv, read_json, write_json
 
 TRAINED, NOT_TRAINED, UNKNOWN = "trained on the person", "not trained on the person", "it does not say on whom"
 # What affwildnet.predict leaves of a video.
-_PREDICTED = (".csv", ".png", "-affect.mp4")
+_PREDICTED = (".csv", ".parquet", ".eaf", ".anvil", "-anvil-specification.xml", ".png", "-affect.mp4", ".json")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_imported_released_network_labels_a_video(
     assert (model.spec.resize, model.spec.colour_order) == ("linear_tf1", "rgb")
     row = read_csv(demo_workspace.manifest)[0]
     predictions = predict_video(demo_workspace.root / row["source"], model, load_detector("fast"))
-    values = [p.values for p in itertools.islice(predictions, 40) if p.values is not None]
+    values = [person.values for p in itertools.islice(predictions, 40) for person in p.people]
     assert len(values) >= 30 and np.isfinite(values).all() and np.ptp(values, axis=0).min() > 0
 
 

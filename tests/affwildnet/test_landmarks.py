@@ -95,9 +95,9 @@ def test_model_is_tested_exported_and_predicts_with_landmarks(workspace, trained
     clip = workspace.clip(read_csv(workspace.partition)[0]["clip"])
     saved, folder = (
         [
-            p.values
+            person.values
             for p in predict_video(clip, open_model(path, "latest"), load_detector("fast"))
-            if p.values is not None
+            for person in p.people
         ]
         for path in (tmp_path / "saved", trained.root)
     )
