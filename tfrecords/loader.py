@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfrecords.augment import augment_batch
 from tfrecords.balance import frame_weights
-from tfrecords.batch_reader import make_batch_reader, read_parts
+from tfrecords.batch_reader import Scratch, make_batch_reader, read_parts
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
@@ -201,11 +201,11 @@ def read_labels(file: RecordFile, labels: Sequence[str], corrupt: CorruptRecords
     A damaged record is fatal, or with ``corrupt.skip`` has the labels of the record before it.
     """
     corrupt = corrupt or CorruptRecords()
-    scratch, found = bytearray(), []
+    scratch, found = Scratch(), []
     last = blank_rest(file.sidecar)
     for first in range(0, len(file.frames), _LABELS_AT_ONCE):
         rests = []
-        for part in read_parts(file, first, min(_LABELS_AT_ONCE, len(file.frames) - first), scratch, corrupt):
+        for part in read_parts(file, first, min(_LABELS_AT_ONCE, len(file.frames) - first), corrupt, scratch.take):
             last = part.rest if part else last
             rests.append(last)
         found.append(parse_labels(tf.constant(rests), labels, file.sidecar.profile).numpy())

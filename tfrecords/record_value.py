@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tfrecords.example_bytes import Buffer, WireError, split_example
@@ -44,6 +46,6 @@ def split_value(data: Buffer, sidecar: Sidecar) -> tuple[int, int, bytes]:
         begins, ends = _PICTURES[sidecar.encoding]
         if data[first : first + len(begins)] != begins or data[end - len(ends) : end] != ends:
             raise WireError(f"its face is no whole {sidecar.encoding.upper()} picture")
-    elif end - first != (wanted := dtype.itemsize * int(np.prod(value_shape(sidecar)))):
+    elif end - first != (wanted := dtype.itemsize * math.prod(value_shape(sidecar))):
         raise WireError(f"its face has {end - first} bytes, not {wanted}")
     return first, end, rest
