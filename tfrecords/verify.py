@@ -43,7 +43,7 @@ def verify_record(path: Path) -> list[Damage]:
             if isinstance(record, Damage):
                 faults.append(record)
                 continue
-            for what in _record_faults(record, file, number, seen):
+            for what in _record_faults(bytes(record), file, number, seen):
                 faults.append(Damage(path, number, int(file.frames[number]), what))
     whole = len(next(iter(seen.values()), [])) == len(file.frames)
     if has_sidecar and whole:
