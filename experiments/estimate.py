@@ -17,7 +17,6 @@ from experiments.run_steps import TESTED
 from tfrecords.workspace import Workspace, read_csv
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Frames:
     """Labelled frames of the database's parts."""

@@ -1,8 +1,8 @@
 """Floating-point operations of a network, counted in TensorFlow's own graphs of it.
 
 A multiplication and an addition are two. TensorFlow counts convolutions, products of matrices and most of what is done
-element by element, forward and in gradients (its profiler's registry). The profiler itself would also count the gradients
-that a graph holds and nobody asks for, as that of a frozen layer's weights.
+element by element, forward and in gradients (its profiler's registry). The profiler itself would also count the
+gradients that a graph holds and nobody asks for, as that of a frozen layer's weights.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def frame_flops(flags: Mapping[str, str], size: int = 96) -> FrameFlops:
     forward = lambda faces: model.backbone(faces)  # noqa: E731
     return FrameFlops(
         cnn_forward=count_flops(forward, faces),
-        cnn_training=count_flops(with_gradient(forward, of_cnn, False), faces) if of_cnn else count_flops(forward, faces),
+        cnn_training=count_flops(with_gradient(forward, of_cnn, False), faces)
+        if of_cnn
+        else count_flops(forward, faces),
         rest_forward=count_flops(rest, features, *state),
         rest_training=count_flops(with_gradient(rest, of_rest, bool(of_cnn)), features, *state),
     )

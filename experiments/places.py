@@ -63,9 +63,7 @@ class StoredTable:
     runs: dict[str, Run]
 
 
-def write_plan(
-    places: Places, configs: list[ml_collections.ConfigDict], plan: Plan, asked: dict[str, object]
-) -> None:
+def write_plan(places: Places, configs: list[ml_collections.ConfigDict], plan: Plan, asked: dict[str, object]) -> None:
     """Keeps each table's part of the plan for reports; an earlier plan of the same table is replaced."""
     for config in configs:
         rows = [row for row in plan.rows if row.table == config.table]

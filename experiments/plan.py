@@ -17,6 +17,7 @@ from typing import Any
 import ml_collections
 
 from experiments.configs import pretraining
+from experiments.configs.table import make_run, make_table
 from experiments.published import highest_recorded_step
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -104,6 +105,14 @@ def make_plan(
     return plan
 
 
+def plan_run(flags: Mapping[str, str], seed: str, steps: int, checkpoints: int) -> list[Run]:
+    """The run of the paper's network with `flags` changed, after the pre-training that it may need."""
+    config = make_table("search", "", "", {"trial": make_run("trial", {})})
+    plan = Plan([], {})
+    _add_run(plan, config, "trial", seed, flags, PlanOptions(steps=steps, checkpoints=checkpoints, seeds=(seed,)))
+    return list(plan.runs.values())
+
+
 def parse_overrides(words: Iterable[str]) -> dict[str, str]:
     """``["batch=4", "learning_rate=1e-3"]`` -> a dict; raises `InputError` for what is not of that form."""
     overrides: dict[str, str] = {}
@@ -140,7 +149,11 @@ def _add_run(
         # Of the same seed, so that seeds stay independent of each other; its best checkpoint, see run_steps.py.
         rnn_from = _add_run(plan, config, row.rnn_from, seed, overrides, chosen).name
     pretrained = pretraining.get_config()
-    if flags["backbone"] in pretrained.runs and not {"cnn_from", "weights"} & set(flags) and config.table != "pretraining":
+    if (
+        flags["backbone"] in pretrained.runs
+        and not {"cnn_from", "weights"} & set(flags)
+        and config.table != "pretraining"
+    ):
         # One for all seeds: published weights are the same for all, too.
         own = {name: value for name, value in overrides.items() if name in ("colour_order", "preprocess")}
         cnn_from = _add_run(plan, pretrained, flags["backbone"], chosen.seeds[0], own, chosen).name

@@ -37,7 +37,7 @@ class Device:
 
 @dataclasses.dataclass(frozen=True)
 class RunContext:
-    """What all runs of a plan share: the workspace's folder, the experiment's, fetched weights, seconds between looks."""
+    """What all runs of a plan share: folders of the workspace, the runs and fetched weights; seconds between looks."""
 
     workspace: str
     output: str
@@ -203,7 +203,9 @@ def _wait(processes: list[subprocess.Popen[bytes]], work: _Work) -> None:
 def _last_words(log: Path) -> str:
     """The last sentence of an error in a log, or its last line."""
     # A progress bar writes many times into one line.
-    lines = [line.rsplit("\r", 1)[-1].strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [
+        line.rsplit("\r", 1)[-1].strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
     errors = [line for line in lines[-50:] if "rror:" in line or line.startswith("FATAL")]
     return (errors or [line for line in lines if line] or ["it said nothing"])[-1][:400]
 

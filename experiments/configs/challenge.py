@@ -34,9 +34,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         "cnn_m": make_run("CNN-M", COMPOSITES["cnn_m"], published=PUBLISHED["cnn_m"]),
         "fatauva_net": make_run("FATAUVA-Net", published=PUBLISHED["fatauva_net"]),
         "va_crnn": make_run("VA-CRNN", va_crnn, published=PUBLISHED["va_crnn"]),
-        "va_crnn_landmarks": make_run(
-            "VA-CRNN, landmarks", {**va_crnn, "landmarks_68": True}, by_default=False
-        ),
+        "va_crnn_landmarks": make_run("VA-CRNN, landmarks", {**va_crnn, "landmarks_68": True}, by_default=False),
     }
     title = "Systems of the Aff-Wild challenge"
     return make_table("challenge", title, "System", runs, variant, common=PAPER, database="Aff-Wild, the challenge's")

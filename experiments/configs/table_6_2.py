@@ -11,8 +11,8 @@ Published (the thesis's test part; two checkpoints each, the best of a column fi
 | GRU with attention | **0.412**, 0.347 | **0.409**, 0.342 | 0.032, 0.033 | **0.020**, 0.026 |
 | IndRNN | 0.392, 0.332 | 0.254, 0.237 | **0.028**, 0.031 | 0.023, 0.027 |
 
-Highway and Residual GRUs stand in the file of recorded runs only (0.234 and 0.197 valence, 0.138 and 0.028 arousal); they
-are planned where they are named: ``--variants=gru_highway,gru_residual``.
+Highway and Residual GRUs stand in the file of recorded runs only (0.234 and 0.197 valence, 0.138 and 0.028 arousal);
+they are planned where they are named: ``--variants=gru_highway,gru_residual``.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "GRU-Attention", {"cell": "gru", "attention_length": 30}, recorded="face_gru_atten", printed=(66571, 20303)
         ),
         "indrnn": make_run("IndRNN", {"cell": "indrnn"}, recorded="face_indRNN", printed=(20848, 31409)),
-        "gru_highway": make_run(
-            "GRU-Highway", {"cell": "gru_highway"}, recorded="face-gru-highway", by_default=False
-        ),
+        "gru_highway": make_run("GRU-Highway", {"cell": "gru_highway"}, recorded="face-gru-highway", by_default=False),
         "gru_residual": make_run(
             "GRU-Residual", {"cell": "gru_residual"}, recorded="face-gru-residual", by_default=False
         ),

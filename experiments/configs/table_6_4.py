@@ -10,8 +10,8 @@ Published (the thesis's test part; of several printed checkpoints the best of ea
 | ResNet-50, ImageNet | 0.280 / 0.107 | 0.163 / 0.071 | 0.303 / 0.393 | 0.332 / 0.429 |
 | DenseNet-121, ImageNet | 0.154 / 0.185 | – | 0.468 / 0.294 | 0.449 / 0.312 |
 
-ResNet-50 of VGGFace2, DenseNet-161 and -169 under case 0 stand in the file of recorded runs only (0.069, 0.214 and 0.078
-valence; 0.166, 0.101 and 0.143 arousal); they are planned where they are named, as is the small CNN, which is
+ResNet-50 of VGGFace2, DenseNet-161 and -169 under case 0 stand in the file of recorded runs only (0.069, 0.214 and
+0.078 valence; 0.166, 0.101 and 0.143 arousal); they are planned where they are named, as is the small CNN, which is
 no network of the thesis: ``--variants=small_cnn_case*``.
 """
 
