@@ -12,7 +12,10 @@ import os
 import queue
 from pathlib import Path
 
-import optuna
+try:
+    import optuna
+except ImportError:
+    raise ImportError("optuna is missing: pip install 'affwildnet[search]'") from None
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState

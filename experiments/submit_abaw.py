@@ -1,8 +1,8 @@
 """Writes the ABAW challenge's files: ``python -m experiments.submit_abaw --workspace=W --model=M --output=DIR``.
 
-W is a workspace that ``data_pipeline.import_database --from=aff_wild2`` has made; of its labels only the number is used.
-A file a person, called as the challenge calls it: the line ``valence,arousal``, then a line for every frame of the
-video, those without a face too.
+W is a workspace that ``data_pipeline.import_database --from=aff_wild2`` has made; of its labels only the
+number is used. A file a person, called as the challenge calls it: the line ``valence,arousal``, then a line for every
+frame of the video, those without a face too.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from experiments.flops import count_flops, frame_flops
 from experiments.plan import PlanOptions, make_plan
 
 FRAMES = Frames(1000, 200, 300)
+SMALL = ("attention_length=0", "layers=1", "units=8")
 # The small CNN's convolutions: side, kernel, channels in and out.
 CONVOLUTIONS = [(48, 5, 3, 16), (24, 3, 16, 32), (12, 3, 32, 64), (6, 3, 64, 96)]
 PRODUCTS = [2 * side**2 * kernel**2 * into * out for side, kernel, into, out in CONVOLUTIONS]
@@ -63,7 +64,9 @@ def test_the_small_cnn_costs_what_its_layers_multiply(case):
 @pytest.fixture(scope="module")
 def works():
     config = load_table("6.4")
-    chosen = PlanOptions(variants=("small_cnn_case0", "small_cnn_case3"), seeds=("1", "2"), steps=100, checkpoints=5)
+    chosen = PlanOptions(
+        variants=("small_cnn_case0", "small_cnn_case3"), seeds=("1", "2"), steps=100, checkpoints=5, set=SMALL
+    )
     plan = make_plan([config], chosen)
     return count_work(plan, [config], FRAMES, progress=lambda text: None)
 

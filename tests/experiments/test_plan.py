@@ -68,11 +68,11 @@ def test_indrnns_bound_follows_the_length_of_the_sequences():
 
 
 def test_faults_in_the_flags_name_the_flag():
-    with pytest.raises(InputError, match="--variants.*'vgg'"):
+    with pytest.raises(InputError, match=r"--variants.*'vgg'"):
         make_plan(TABLES, PlanOptions(variants=("vgg",)))
-    with pytest.raises(InputError, match="--set.*'batch' is not name=value"):
+    with pytest.raises(InputError, match=r"--set.*'batch' is not name=value"):
         make_plan(TABLES, PlanOptions(set=("batch",)))
-    with pytest.raises(InputError, match="--devices.*'a:1'"):
+    with pytest.raises(InputError, match=r"--devices.*'a:1'"):
         parse_devices(("0", "a:1"))
     assert parse_devices(("0", "1:2", "-1")) == [Device(0, 0), Device(1, 2), Device(-1, -1)]
 
@@ -104,7 +104,9 @@ def test_runs_wait_for_what_they_start_from_and_a_failure_takes_only_those_with_
         return Outcome(run.name, "", 1.0)
 
     outcomes = _perform(plan, Places(tmp_path), perform, at_once=3)
-    reasons = {plan.runs[name].flags["backbone"] + plan.runs[name].flags["case"]: o.reason for name, o in outcomes.items()}
+    reasons = {
+        plan.runs[name].flags["backbone"] + plan.runs[name].flags["case"]: o.reason for name, o in outcomes.items()
+    }
     assert reasons["resnet502"] == reasons["resnet503"] == "" and reasons["vggface2"] == "loss is nan"
     assert reasons["vggface3"].startswith("not run: it starts from vggface")
     states = {row["rows"]: row["state"] for row in read_csv(tmp_path / "runs.csv")}

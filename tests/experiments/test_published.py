@@ -69,7 +69,8 @@ def test_printed_checkpoints_round_to_the_papers_table(table):
             one
             for one in published_checkpoints(run)
             # The paper cuts two of its numbers off where it should round them.
-            if one.printed and all(abs(one.measures[n] - float(v)) < 0.001 for n, v in zip(MEASURES, values, strict=True))
+            if one.printed
+            and all(abs(one.measures[n] - float(v)) < 0.001 for n, v in zip(MEASURES, values, strict=True))
         ]
         assert len(found) == 1, line
     printed = sum(one.printed for run in config.runs.values() for one in published_checkpoints(run))
@@ -87,5 +88,5 @@ def test_the_best_published_is_the_best_of_each_dimension_among_what_is_printed(
 
 def test_a_variant_brings_what_it_starts_from_and_others_are_left_out():
     assert load_table("6.4", "vggface_case3").order == ("vggface_case2", "vggface_case3")
-    with pytest.raises(InputError, match="no variant 'vgg'.*choose from lstm"):
+    with pytest.raises(InputError, match=r"no variant 'vgg'.*choose from lstm"):
         load_table("6.2", "vgg")
