@@ -1,4 +1,4 @@
-"""Where an experiment's files lie, below ``--output``; their form stands in docs/experiments.md.
+"""Where an experiment's files lie, below ``--output``; their form stands in WORKSPACE.md.
 
 | path | holds |
 | --- | --- |
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import ml_collections
 
+from experiments.configs import TABLES
 from experiments.plan import Plan, Row, Run
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json, write_json
@@ -91,7 +92,5 @@ def read_plan(places: Places, table: str) -> StoredTable:
 
 def planned_tables(places: Places) -> list[str]:
     """The tables that were planned, in the order of the thesis and then by name."""
-    from experiments.configs import TABLES
-
     found = sorted(path.stem for path in (places.root / "plans").glob("*.json"))
     return sorted(found, key=lambda name: list(TABLES).index(name) if name in TABLES else len(TABLES))

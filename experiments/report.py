@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from data_pipeline.statistics.drawing import save_panel
+from data_pipeline.statistics.drawing import save_panel, shown_inches
 from experiments.bootstrap import Comparison, compare
 from experiments.configs import TABLES, load_table
 from experiments.cross_database_table import COLUMNS, cross_database_rows
@@ -32,7 +32,7 @@ from experiments.report_tables import (
 )
 from experiments.report_weights import attention_figure, indrnn_figure
 from experiments.results import DIMENSIONS, read_curves
-from experiments.staged import variant_scores
+from experiments.staged import validation_ccc, variant_scores
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
@@ -89,7 +89,7 @@ def write_report(places: Places, chosen: ReportOptions) -> Path:
     _write_comparisons(places, comparisons)
     facts = workspace.database_facts()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"ours": format_ours, "number": format_value}
+    environment.filters |= {"ours": format_ours, "number": format_value, "inches": shown_inches}
     template = importlib.resources.files("experiments").joinpath("report.html.j2").read_text(encoding="utf-8")
     page = environment.from_string(template).render(
         tables={name: (table, rows[name]) for name, table in shown.items()},
@@ -215,8 +215,6 @@ def _figures(
 
 def _best_row(places: Places, tables: Mapping[str, StoredTable]) -> tuple[str, str] | None:
     """The tested run that is best on the validation part of all tables, and its label."""
-    from experiments.staged import validation_ccc
-
     found = [
         (
             validation_ccc(places.run(row.run), "total"),

@@ -140,10 +140,14 @@ def _estimate(chosen: RunOptions, plan: Plan, configs: list[ml_collections.Confi
     devices = parse_devices(chosen.devices)
     rates: Any = chosen.tflops * 1e12 or None
     if chosen.calibrate:
-        from experiments.calibrate import measure_rates
+        from experiments.calibrate import measure_rates, seconds_to_start
 
         rates = measure_rates(plan, devices[0].train)
     print(format_estimate(works, frames, rates, len(devices)))
+    if chosen.calibrate:
+        # Training and evaluation start together, the test after them.
+        started, each = 2 * len(works), seconds_to_start()
+        print(f"and {started * each / 3600:.2f} hours to start {started} times, {each:.1f} s each")
     return 0
 
 

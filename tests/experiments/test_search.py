@@ -41,11 +41,8 @@ def test_a_trial_that_was_lost_is_tried_again_with_its_parameters(chosen):
 def test_a_trial_is_the_papers_network_with_its_parameters_changed(chosen):
     trial = open_study(chosen).ask()
     pretraining, run = trial_runs(trial, chosen)
-    (paper,) = [
-        run
-        for run in make_plan([load_table("6.4", "small_cnn_case0")], PlanOptions(variants=("*",))).runs.values()
-        if run.tested
-    ]
+    plan = make_plan([load_table("6.4", "small_cnn_case0")], PlanOptions(variants=("*",)))
+    (paper,) = [run for run in plan.runs.values() if run.tested]
     changed = {name for name in run.flags if run.flags[name] != paper.flags.get(name)}
     assert changed <= {"attention_length", "layers", "units", "learning_rate"} and "learning_rate" in changed
     assert run.cnn_from == pretraining.name and not pretraining.tested
