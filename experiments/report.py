@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from data_pipeline.statistics.drawing import save_panel, shown_inches
-from experiments.bootstrap import Comparison, compare
+from experiments.bootstrap import FEWEST_CLIPS, Comparison, compare
 from experiments.configs import TABLES, load_table
 from experiments.cross_database_table import COLUMNS, cross_database_rows
 from experiments.places import Places, StoredTable, planned_tables, read_plan
@@ -96,6 +96,7 @@ def write_report(places: Places, chosen: ReportOptions) -> Path:
         planned=set(tables),
         records={name: [record for row in own for record in checkpoint_records(row)] for name, own in rows.items()},
         comparisons=comparisons,
+        fewest_clips=FEWEST_CLIPS,
         crossed=crossed,
         figures=figures,
         headings=HEADINGS,
@@ -239,7 +240,7 @@ def _print_comparison(places: Places, words: tuple[str, ...]) -> None:
     workspace = Workspace(Path(str(table.asked["workspace"])))
     for name, result in compare_variants(places, table, parts[0][2], parts[1][2], workspace).items():
         if result is None:
-            print(f"{name}: not both were tested on two clips or more")
+            print(f"{name}: not both were tested on {FEWEST_CLIPS} clips or more, and fewer tell nothing")
         else:
             print(
                 f"{name}: CCC difference {result.difference:+.3f}, "

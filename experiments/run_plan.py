@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from experiments.places import Places
 from experiments.plan import Plan, Run
-from experiments.run_steps import Device, Outcome, RunContext, is_finished, perform
+from experiments.run_steps import Device, Outcome, RunContext, finished, perform
 from tfrecords.errors import InputError
 from tfrecords.workspace import write_csv
 
@@ -45,7 +45,7 @@ def run_plan(plan: Plan, places: Places, performer: Performer) -> dict[str, Outc
 
     A run whose need has failed is not tried. ``runs.csv`` says at any moment how far the plan is.
     """
-    outcomes = {name: Outcome(name) for name, run in plan.runs.items() if is_finished(places, run)}
+    outcomes = {name: earlier for name, run in plan.runs.items() if (earlier := finished(places, run))}
     waiting = {name: run for name, run in plan.runs.items() if name not in outcomes}
     at_work: dict[concurrent.futures.Future[Outcome], str] = {}
     bar = tqdm(total=len(plan.runs), initial=len(outcomes), unit="run", desc="runs")
@@ -73,8 +73,8 @@ def run_plan(plan: Plan, places: Places, performer: Performer) -> dict[str, Outc
 
 def _ready(waiting: Mapping[str, Run], outcomes: Mapping[str, Outcome], room: int) -> list[str]:
     """Runs whose needs are all finished, in the plan's order, at most `room`."""
-    finished = {name for name, outcome in outcomes.items() if not outcome.reason}
-    return [name for name, run in waiting.items() if set(run.needs) <= finished][:room]
+    done = {name for name, outcome in outcomes.items() if not outcome.reason}
+    return [name for name, run in waiting.items() if set(run.needs) <= done][:room]
 
 
 @contextlib.contextmanager

@@ -58,9 +58,11 @@ class RunFailed(Exception):
     """A process of a run ended badly; the message is its last words."""
 
 
-def is_finished(places: Places, run: Run) -> bool:
+def finished(places: Places, run: Run) -> Outcome | None:
+    """How an earlier start has finished the run, None where none has."""
     state = places.state(run.name)
-    return state.exists() and read_json(state).get("state") == "finished"
+    told = read_json(state) if state.exists() else {}
+    return Outcome(run.name, "", told.get("seconds", 0.0)) if told.get("state") == "finished" else None
 
 
 Watch = Callable[[Path], None]
@@ -76,8 +78,8 @@ def perform(
     places = Places(Path(context.output))
     began = time.monotonic()
     with _only_one(places, run) as lock:
-        if is_finished(places, run):
-            return Outcome(run.name)
+        if done := finished(places, run):
+            return done
         state = places.state(run.name)
         told: dict[str, Any] = read_json(state) if state.exists() else {"seconds": 0.0}
         told |= {"state": "running", "run": dataclasses.asdict(run), "workspace": context.workspace}
@@ -92,8 +94,8 @@ def perform(
         except RunFailed as error:
             write_json(state, told | {"state": "failed", "reason": str(error)})
             return Outcome(run.name, str(error), time.monotonic() - began)
-        seconds = time.monotonic() - began
-        write_json(state, told | {"state": "finished", "seconds": round(before + seconds, 1)})
+        seconds = round(before + time.monotonic() - began, 1)
+        write_json(state, told | {"state": "finished", "seconds": seconds})
     return Outcome(run.name, "", seconds)
 
 

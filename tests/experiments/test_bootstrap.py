@@ -23,7 +23,7 @@ def test_sums_of_two_entries_give_the_ccc_of_both_together(first, second):
         assert ccc_of_moments(moments(first) + moments(second)) == pytest.approx(_ccc(p, y), abs=1e-6)
 
 
-def _system(noise, seed, entries=12):
+def _system(noise, seed, entries=24):
     rng = np.random.default_rng(1)
     labels = {f"c{n}": np.cumsum(rng.standard_normal(60)) / 10 for n in range(entries)}
     added = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ def _system(noise, seed, entries=12):
 def test_a_system_does_not_differ_from_itself():
     system = _system(0.5, 2)
     result = compare([system], [system], {})
-    assert (result.difference, result.low, result.high, result.p, result.clips) == (0, 0, 0, 1, 12)
+    assert (result.difference, result.low, result.high, result.p, result.clips) == (0, 0, 0, 1, 24)
 
 
 def test_a_better_system_is_told_from_a_worse_one_and_the_sign_follows_the_order():
@@ -48,11 +48,11 @@ def test_two_equally_good_systems_are_not_told_apart():
     assert result.low < 0 < result.high and result.p > 0.05
 
 
-def test_people_of_one_clip_are_drawn_together_and_one_clip_is_too_few():
+def test_people_of_one_clip_are_drawn_together_and_nine_clips_are_too_few():
     system = _system(0.5, 2)
-    clips = {f"c{n}": f"clip{n // 2}" for n in range(12)}
-    assert compare([system], [_system(0.6, 3)], clips).clips == 6
-    assert compare([system], [system], dict.fromkeys(system, "one")) is None
+    clips = {f"c{n}": f"clip{n // 2}" for n in range(24)}
+    assert compare([system], [_system(0.6, 3)], clips).clips == 12
+    assert compare([system], [system], {name: f"clip{number % 9}" for number, name in enumerate(system)}) is None
 
 
 def test_seeds_are_averaged():
