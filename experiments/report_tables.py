@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.places import Places, StoredTable
 from experiments.published import MEASURES, Checkpoint, best_published, published_checkpoints
-from experiments.results import Tested, read_tested
+from experiments.results import Tested, as_number, read_tested
 from tfrecords.workspace import write_csv, write_text
 
 HEADINGS = {
@@ -75,7 +75,10 @@ def table_rows(places: Places, table: StoredTable) -> list[TableRow]:
         tested = {seed: own for seed, own in found.items() if own is not None}
         published = best_published(checkpoints)
         cells = {
-            name: Cell(tuple(own.measures[name] for own in tested.values()), published.get(name)) for name in MEASURES
+            name: Cell(
+                tuple(v for own in tested.values() if math.isfinite(v := own.measures[name])), published.get(name)
+            )
+            for name in MEASURES
         }
         file_only = bool(checkpoints) and not any(one.printed for one in checkpoints)
         rows.append(TableRow(variant, run.label, cells, tested, len(planned), checkpoints, file_only))
@@ -141,7 +144,7 @@ def checkpoint_records(row: TableRow) -> list[dict[str, Any]]:
         records.append({"variant": row.variant, "source": source, "step": one.step, **one.measures})
     for seed, tested in row.tested.items():
         for which, own in tested.checkpoints.items():
-            measures = {name: own[name.split("_")[0]][name.split("_")[1]] for name in MEASURES}
+            measures = {name: as_number(own[name.split("_")[0]][name.split("_")[1]]) for name in MEASURES}
             record = {"variant": row.variant, "source": "ours", "seed": seed, "checkpoint": which, "step": own["step"]}
             records.append(record | {name: f"{value:.6f}" for name, value in measures.items()})
     return records

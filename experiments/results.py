@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ class EntryCurves:
     labels: np.ndarray
 
 
+def as_number(value: float | None) -> float:
+    """A measure as it stands in ``results.json``, where one that is not defined is null; NaN then."""
+    return math.nan if value is None else float(value)
+
+
 def read_tested(folder: Path) -> Tested | None:
     """The run's test results, None where it was not tested."""
     path = folder / "test" / "results.json"
@@ -43,7 +49,7 @@ def read_tested(folder: Path) -> Tested | None:
     if not set(DIMENSIONS) <= set(checkpoints):
         return None
     measures = {
-        f"{measure}_{name}": float(checkpoints[name][measure][name]) for name in DIMENSIONS for measure in MEASURES
+        f"{measure}_{name}": as_number(checkpoints[name][measure][name]) for name in DIMENSIONS for measure in MEASURES
     }
     return Tested(measures, {name: int(checkpoints[name]["step"]) for name in DIMENSIONS}, checkpoints)
 

@@ -118,11 +118,13 @@ class _Work:
 def _train(work: _Work) -> None:
     run, folder = work.run, work.places.run(work.run.name)
     training = folder / "training.json"
-    trained = training.exists() and read_json(training) == {"state": "finished", "step": run.steps}
+    ended = read_json(training) if training.exists() else {}
+    # Also where it ended before its last step, as the evaluator may ask it to.
+    trained = ended.get("state") == "finished"
     evaluations = folder / "evaluations.csv"
     steps = {int(row["step"]) for row in read_csv(evaluations)} if evaluations.exists() else set()
     # The last step is evaluated last.
-    if trained and (run.steps in steps or not run.tested):
+    if trained and (ended["step"] in steps or not run.tested):
         return
     with _processes(work) as start:
         if not trained:
