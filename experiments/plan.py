@@ -89,12 +89,8 @@ def make_plan(
     """The plan of `tables`; `carried` are flags of earlier tables' winners, over these tables' own.
 
     Raises:
-      InputError: a variant that is named is in no table, or ``--set`` is not ``name=value``.
+      InputError: ``--set`` is not ``name=value``.
     """
-    unknown = [p for p in chosen.variants if not any(fnmatch.filter(config.order, p) for config in tables)]
-    if unknown:
-        known = ", ".join(name for config in tables for name in config.order)
-        raise InputError("--variants", f"no table has {unknown[0]!r}", f"choose from {known}")
     overrides = parse_overrides(chosen.set)
     plan = Plan([], {})
     for config in tables:
@@ -103,6 +99,14 @@ def make_plan(
                 run = _add_run(plan, config, variant, seed, {**(carried or {}), **overrides}, chosen)
                 plan.rows.append(Row(config.table, variant, seed, run.name))
     return plan
+
+
+def check_variants(tables: Sequence[ml_collections.ConfigDict], patterns: Sequence[str]) -> None:
+    """Raises `InputError` where a pattern names a row of none of the tables."""
+    unknown = [p for p in patterns if not any(fnmatch.filter(config.order, p) for config in tables)]
+    if unknown:
+        known = ", ".join(name for config in tables for name in config.order)
+        raise InputError("--variants", f"no table has {unknown[0]!r}", f"choose from {known}")
 
 
 def plan_run(flags: Mapping[str, str], seed: str, steps: int, checkpoints: int) -> list[Run]:

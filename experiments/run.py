@@ -24,7 +24,7 @@ from data_pipeline.cluster import ClusterOptions, open_client
 from experiments.configs import TABLES, load_table
 from experiments.estimate import count_work, database_frames, format_estimate
 from experiments.places import Places, write_plan
-from experiments.plan import Plan, PlanOptions, make_plan
+from experiments.plan import Plan, PlanOptions, check_variants, make_plan
 from experiments.run_plan import RESOURCE, Performer, on_cluster, on_devices, parse_devices, run_plan
 from experiments.run_steps import Outcome, RunContext
 from experiments.staged import CHOICES, winner
@@ -60,6 +60,7 @@ def main(argv: list[str]) -> int:
     chosen, wanted = options.from_flags(RunOptions), options.from_flags(PlanOptions)
     where = options.from_flags(ClusterOptions)
     configs = _load(chosen, flags.FLAGS.config)
+    check_variants(configs, wanted.variants)
     if chosen.dry_run:
         return _estimate(chosen, make_plan(configs, wanted), configs)
     if not chosen.workspace:
@@ -106,7 +107,7 @@ def _stages(
     for config in configs:
         plan = make_plan([config], wanted, carried)
         yield [config], plan
-        if config.carries:
+        if config.carries and plan.rows:
             variant, handed = winner(places, plan, config, chosen.choose_by)
             carried |= handed
             told = ", ".join(f"{name}={value}" for name, value in handed.items())
@@ -129,7 +130,9 @@ def _performer(chosen: RunOptions, where: ClusterOptions) -> Iterator[Performer]
     if local:
         where = dataclasses.replace(where, workers=len(local))
     with open_client(Workspace(Path(chosen.workspace)), where, {RESOURCE: 1}) as client:
-        yield on_cluster(client, context, local)
+        # Of the jobs that were asked for, the first has begun.
+        expected = where.slurm_jobs * where.slurm_processes if where.slurm else 0
+        yield on_cluster(client, context, local, expected)
 
 
 def _estimate(chosen: RunOptions, plan: Plan, configs: list[ml_collections.ConfigDict]) -> int:

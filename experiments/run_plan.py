@@ -140,8 +140,10 @@ def parse_devices(words: tuple[str, ...]) -> list[Device]:
     return devices
 
 
-def on_cluster(client: Client, context: RunContext, local_devices: list[Device] | None = None) -> Performer:
-    """Performs runs as tasks of the cluster, as many at once as its workers have devices now.
+def on_cluster(
+    client: Client, context: RunContext, local_devices: list[Device] | None = None, expected: int = 0
+) -> Performer:
+    """Performs runs as tasks of the cluster, as many at once as its workers have devices now, or will: `expected`.
 
     A worker's resource ``GPU`` counts its devices; the first that the worker sees is a task's (SLURM and
     CUDA_VISIBLE_DEVICES show each worker its own). Workers of a cluster on this machine, called 0, 1 …, see all of them
@@ -171,7 +173,7 @@ def on_cluster(client: Client, context: RunContext, local_devices: list[Device] 
             except distributed.scheduler.KilledWorker:
                 return Outcome(run.name, "its worker died several times (more than its memory, or it was killed)")
 
-    return Performer(perform_run, devices, stop)
+    return Performer(perform_run, max(devices, expected), stop)
 
 
 def _task(run: Run, context: RunContext, local_devices: list[Device] | None) -> Outcome:

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.configs import load_table
 from experiments.places import Places, planned_tables, read_plan, write_plan
-from experiments.plan import PlanOptions, make_plan
+from experiments.plan import PlanOptions, check_variants, make_plan
 from experiments.run_plan import Performer, parse_devices, run_plan
 from experiments.run_steps import Device, Outcome
 from experiments.staged import winner
@@ -69,7 +69,8 @@ def test_indrnns_bound_follows_the_length_of_the_sequences():
 
 def test_faults_in_the_flags_name_the_flag():
     with pytest.raises(InputError, match=r"--variants.*'vgg'"):
-        make_plan(TABLES, PlanOptions(variants=("vgg",)))
+        check_variants(TABLES, ["vgg"])
+    check_variants(TABLES, ["gru", "length70*"])
     with pytest.raises(InputError, match=r"--set.*'batch' is not name=value"):
         make_plan(TABLES, PlanOptions(set=("batch",)))
     with pytest.raises(InputError, match=r"--devices.*'a:1'"):
