@@ -24,7 +24,7 @@ TINY = "weights=none,layers=1,units=8,attention_length=5,sequence_length=10,lear
 
 
 def run_command(workspace: Path, output: Path, *flags: str) -> list[str]:
-    """``experiments.run`` with networks and lengths as small as can be."""
+    """``experiments.run`` with all as small as can be; of a flag that is given twice the last counts."""
     words = [sys.executable, "-m", "experiments.run", f"--workspace={workspace}", f"--output={output}"]
     return [*words, f"--set={TINY}", "--steps=2", "--checkpoints=2", "--poll_seconds=0.2", *flags]
 

@@ -17,7 +17,7 @@ from experiments.plan import PlanOptions, make_plan
 from experiments.report import ReportOptions, compare_variants, write_report
 from experiments.run_steps import Device, RunContext, perform
 from experiments.submit_abaw import SubmitOptions, submit
-from tests.experiments.conftest import ROOT, run_command
+from tests.experiments.conftest import ROOT, TINY, run_command
 from tfrecords.crops import encode_jpeg
 from tfrecords.workspace import Workspace, read_csv, read_json, write_json
 
@@ -184,10 +184,9 @@ def test_the_plan_of_the_real_database_needs_no_workspace():
 
 @pytest.mark.slow
 def test_a_plan_runs_on_workers_of_a_cluster(tmp_path, demo_workspace):
-    command = run_command(demo_workspace.root, tmp_path, "--table=6.2", "--variants=gru,lstm", "--cluster")
-    told = subprocess.run(
-        [*command, "--set=backbone=small_cnn", "--devices=0,0"], cwd=ROOT, capture_output=True, text=True, timeout=290
-    )
+    flags = ("--table=6.2", "--variants=gru,lstm", "--cluster", "--devices=0,0", f"--set={TINY},backbone=small_cnn")
+    command = run_command(demo_workspace.root, tmp_path, *flags)
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert told.returncode == 0, told.stdout + told.stderr
     assert [row["state"] for row in read_csv(tmp_path / "runs.csv")] == ["finished", "finished"]
 
@@ -195,10 +194,9 @@ def test_a_plan_runs_on_workers_of_a_cluster(tmp_path, demo_workspace):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_full_plan_killed_again_and_again_finishes(tmp_path, demo_workspace):
-    command = run_command(demo_workspace.root, tmp_path, "--table=6.2,6.4,6.5", "--set=backbone=small_cnn")
-    command = [word for word in command if not word.startswith("--set=weights")]
     small = "layers=1,units=8,attention_length=5,learning_rate=1e-3,backbone=small_cnn"
-    command = [*(word for word in command if not word.startswith("--set")), f"--set={small}", "--seeds=1,2"]
+    flags = ("--table=6.2,6.4,6.5", "--seeds=1,2", f"--set={small}")
+    command = run_command(demo_workspace.root, tmp_path, *flags)
     for seconds in (40, 70, 100):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
