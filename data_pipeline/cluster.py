@@ -57,8 +57,12 @@ class ClusterOptions:
 
 
 @contextlib.contextmanager
-def open_client(workspace: Workspace, chosen: ClusterOptions) -> Iterator[Client]:
+def open_client(
+    workspace: Workspace, chosen: ClusterOptions, resources: Mapping[str, int] | None = None
+) -> Iterator[Client]:
     """Yields a client of the chosen cluster, which ends with the block unless it was running before.
+
+    Workers that are started here have `resources`, Dask's abstract ones (``{"GPU": 1}``), by which tasks choose them.
 
     Raises:
       InputError: the cluster cannot be reached or has no worker, or its workers have other versions or code, or do not
@@ -79,20 +83,20 @@ def open_client(workspace: Workspace, chosen: ClusterOptions) -> Iterator[Client
             limit_crashes(client)
             yield client
     elif chosen.slurm:
-        with _slurm_jobs(chosen) as client:
+        with _slurm_jobs(chosen, resources or {}) as client:
             print("waiting for the first SLURM job (squeue --me shows them)", flush=True)
             client.wait_for_workers(1)
             _check_workers(client, workspace, "--slurm")
             limit_crashes(client)
             yield client
     else:
-        with _local_workers(chosen) as client:
+        with _local_workers(chosen, resources or {}) as client:
             limit_crashes(client)
             yield client
 
 
 @contextlib.contextmanager
-def _local_workers(chosen: ClusterOptions) -> Iterator[Client]:
+def _local_workers(chosen: ClusterOptions, resources: Mapping[str, int]) -> Iterator[Client]:
     import dask
     import distributed
 
@@ -110,6 +114,7 @@ def _local_workers(chosen: ClusterOptions) -> Iterator[Client]:
                 threads_per_worker=1,
                 memory_limit=chosen.worker_memory,
                 silence_logs=logging.CRITICAL,
+                resources=dict(resources),
                 **local,
             )
         except ValueError as error:
@@ -140,7 +145,7 @@ def _running_cluster(address: str) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def _slurm_jobs(chosen: ClusterOptions) -> Iterator[Client]:
+def _slurm_jobs(chosen: ClusterOptions, resources: Mapping[str, int]) -> Iterator[Client]:
     import distributed
 
     try:
@@ -161,6 +166,7 @@ def _slurm_jobs(chosen: ClusterOptions) -> Iterator[Client]:
         interface=chosen.slurm_interface or None,
         job_extra_directives=list(chosen.slurm_extra),
         job_script_prologue=[*chosen.slurm_setup, *(f'export {name}="{value}"' for name, value in environment.items())],
+        worker_extra_args=["--resources", ",".join(f"{n}={k}" for n, k in resources.items())] if resources else [],
         job_name="affwildnet",
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
     )
