@@ -5,24 +5,25 @@
 // these are as far apart on the video as they were in time: a pause, a seek or a stalled decode gives no stamp.
 
 const TOLERANCE = 0.05; // seconds of video; display times are told to a display's frame
+const MOST_FRAMES = 100; // that are remembered: a busy display tells frames well before it shows them
 
 export class VideoClock {
-  // `onStamped(moment item, seconds)` for each item that is placed; `onEvent(name, at, value)`.
+  // `onStamped(item, seconds)` for each item that is placed; `onEvent(name, at, value)`.
   constructor(video, frameRate, onStamped, onEvent) {
     Object.assign(this, { video, frameRate, onStamped, onEvent });
-    this.last = null; // the last frame of this run: where it is on the video, when it was shown
+    this.frames = []; // of this run: {shown, media, told}, when it is shown and where it is on the video
     this.pending = []; // items {moment, …}, ascending
     this.request = 0;
-    this.frames = 0;
+    this.count = 0;
   }
 
   // A new run: nothing of before is a frame's neighbour.
   start() {
     this.stop();
-    this.frames = 0;
+    this.count = 0;
     const next = () => {
       this.request = this.video.requestVideoFrameCallback((now, facts) => {
-        this.frame(facts.expectedDisplayTime, facts.mediaTime, facts.presentedFrames);
+        this.frame(facts.expectedDisplayTime, facts.mediaTime);
         next();
       });
     };
@@ -33,47 +34,58 @@ export class VideoClock {
   stop(length = null) {
     if (this.request) this.video.cancelVideoFrameCallback(this.request);
     this.request = 0;
-    if (length !== null && this.last) {
-      const rate = this.video.playbackRate;
-      const last = this.last;
+    const last = this.frames.at(-1);
+    if (length !== null && last) {
+      this.settle();
       for (const item of this.pending) {
-        const seconds = last.media + ((item.moment - last.shown) / 1000) * rate;
-        if (item.moment >= last.shown && seconds <= length + TOLERANCE) this.onStamped(item, Math.min(seconds, length));
+        const seconds = last.media + ((item.moment - last.shown) / 1000) * this.video.playbackRate;
+        if (seconds <= length + TOLERANCE) this.onStamped(item, Math.min(seconds, length));
       }
     }
     this.pending = [];
-    this.last = null;
+    this.frames = [];
   }
 
   place(item) {
     this.pending.push(item);
   }
 
-  frame(shown, media, presented) {
-    const last = this.last;
-    this.frames += 1;
-    this.last = { shown, media, presented };
-    if (!last) {
-      // Of before the first frame nothing is known.
-      this.pending = this.pending.filter((item) => item.moment >= shown);
-      return;
+  frame(shown, media) {
+    const last = this.frames.at(-1);
+    this.count += 1;
+    while (this.frames.length && this.frames.at(-1).shown >= shown) this.frames.pop();
+    this.frames.push({ shown, media, steady: true });
+    if (this.frames.length > MOST_FRAMES) this.frames.shift();
+    if (last) {
+      const neighbour = this.frames.at(-2);
+      if (neighbour) {
+        const inTime = ((shown - neighbour.shown) / 1000) * this.video.playbackRate;
+        const onVideo = media - neighbour.media;
+        this.frames.at(-1).steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= TOLERANCE + 1 / this.frameRate;
+      }
+      const skipped = Math.round((media - last.media) * this.frameRate) - 1;
+      // The first frame may have been shown before the video began to play.
+      if (skipped > 0 && this.count > 2) this.onEvent('skipped', media, skipped);
     }
-    const rate = this.video.playbackRate;
-    const inTime = ((shown - last.shown) / 1000) * rate;
-    const onVideo = media - last.media;
-    const steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= TOLERANCE + 1 / this.frameRate;
-    const skipped = Math.round(onVideo * this.frameRate) - 1;
-    if (skipped > 0 && this.frames > 2) this.onEvent('skipped', media, skipped);
+    const lost = this.settle();
+    if (!this.frames.at(-1).steady && this.count > 2) this.onEvent('stalled', media, lost);
+  }
+
+  // Places what lies between two frames; returns how many items had no place there.
+  settle() {
+    const { frames, pending } = this;
     let lost = 0;
-    let index = 0;
-    for (; index < this.pending.length && this.pending[index].moment < shown; index += 1) {
-      const item = this.pending[index];
-      const part = (item.moment - last.shown) / Math.max(shown - last.shown, 0.001);
-      if (steady && part >= 0) this.onStamped(item, last.media + part * onVideo);
-      else lost += 1;
+    let done = 0;
+    for (; done < pending.length && pending[done].moment < frames.at(-1).shown; done += 1) {
+      const item = pending[done];
+      const after = frames.findIndex((frame) => frame.shown > item.moment);
+      if (after > 0 && frames[after].steady) {
+        const [from, to] = [frames[after - 1], frames[after]];
+        const part = (item.moment - from.shown) / (to.shown - from.shown);
+        this.onStamped(item, from.media + part * (to.media - from.media));
+      } else lost += 1;
     }
-    this.pending.splice(0, index);
-    // The first frame may have been shown before the video began to play.
-    if (!steady && this.frames > 2) this.onEvent('stalled', media, lost);
+    pending.splice(0, done);
+    return lost;
   }
 }

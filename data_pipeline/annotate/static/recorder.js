@@ -4,6 +4,7 @@
 import { VideoClock } from './clock.js';
 
 const BATCH_MS = 500;
+const GAP = 0.1; // seconds of video without a sample that are recorded as a gap
 const LATE_MS = 40;
 const BLOCKED_MS = 100; // a longer time between two frames of the display is a gap that is recorded
 
@@ -86,6 +87,7 @@ export class Recorder {
 
   stamped(item, at) {
     if (at <= this.position) return;
+    if (at - Math.max(this.position, 0) > GAP) this.event('gap', at, at - this.position);
     this.position = at;
     const micro = Math.round(at * 1e6) / 1e6;
     this.samples.push([micro, item.value, Math.round(item.stamp * 100) / 100, Math.round((at - item.current) * 1e5) / 1e5]);
