@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -48,7 +49,8 @@ def make_app(site: Site, journal: Journal) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site = site
         app.state.journal = journal
-        with tempfile.TemporaryDirectory(prefix="affwildnet-practice-") as folder:
+        app.state.practice_drawn = asyncio.Lock()
+        with tempfile.TemporaryDirectory(prefix="affwildnet-practice-", ignore_cleanup_errors=True) as folder:
             app.state.practice = Path(folder) / "practice.mp4"
             try:
                 yield
@@ -165,8 +167,9 @@ def _practice(request: Request) -> Response:
 
 async def _practice_video(request: Request) -> Response:
     path: Path = request.app.state.practice
-    if not path.exists():
-        await run_in_threadpool(practice.write_practice_clip, path)
+    async with request.app.state.practice_drawn:
+        if not path.exists():
+            await run_in_threadpool(practice.write_practice_clip, path)
     return FileResponse(str(path), media_type="video/mp4")
 
 

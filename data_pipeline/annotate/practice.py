@@ -29,7 +29,7 @@ def practice_curve(dimension: str, seconds: np.ndarray) -> np.ndarray:
 def write_practice_clip(path: Path) -> None:
     """Writes the clip as H.264 in MP4, 320×320, without sound."""
     with atomic_path(path) as temporary:
-        command = [ffmpeg_binary(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"]
+        command = [ffmpeg_binary(), "-v", "quiet", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"]
         command += ["-s", f"{SIZE}x{SIZE}", "-r", str(FRAME_RATE), "-i", "pipe:", "-c:v", "libx264"]
         command += ["-preset", "veryfast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(temporary)]
         moments = np.arange(SECONDS * FRAME_RATE) / FRAME_RATE

@@ -4,7 +4,8 @@
 // frames that requestVideoFrameCallback reports. A moment is placed between the two frames around it, and only if
 // these are as far apart on the video as they were in time: a pause, a seek or a stalled decode gives no stamp.
 
-const TOLERANCE = 0.05; // seconds of video; display times are told to a display's frame
+const TOLERANCE = 1 / 30; // seconds of video: no stamp is further off; display times are told to a display's frame
+const FIRST_TOLERANCE = 0.01; // of the first two frames: the first may have been shown before the video began to play
 const MOST_FRAMES = 100; // that are remembered: a busy display tells frames well before it shows them
 
 export class VideoClock {
@@ -61,10 +62,10 @@ export class VideoClock {
       if (neighbour) {
         const inTime = ((shown - neighbour.shown) / 1000) * this.video.playbackRate;
         const onVideo = media - neighbour.media;
-        this.frames.at(-1).steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= TOLERANCE + 1 / this.frameRate;
+        const tolerance = this.count > 2 ? TOLERANCE : FIRST_TOLERANCE;
+        this.frames.at(-1).steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= tolerance;
       }
       const skipped = Math.round((media - last.media) * this.frameRate) - 1;
-      // The first frame may have been shown before the video began to play.
       if (skipped > 0 && this.count > 2) this.onEvent('skipped', media, skipped);
     }
     const lost = this.settle();

@@ -1,4 +1,5 @@
-// Which view is shown: the part of the address after '#'.
+// Which view is shown: the part of the address after '#'. A view is `show(main, state, names, leaving)`; the signal
+// `leaving` says that another has taken its place.
 
 import { ApiError, get, path, post } from './api.js';
 import { sendLeftovers } from './outbox.js';
@@ -13,13 +14,11 @@ const main = document.getElementById('main');
 const guidelines = document.getElementById('guidelines');
 const state = { name: setting('name', ''), list: null };
 const VIEWS = { list: showList, watch: showWatch, record: showRecord, practice: showRecord, review: showReview };
-let close = () => {};
-let turn = 0;
+let leaving = new AbortController();
 
 async function route() {
-  const mine = (turn += 1);
-  close();
-  close = () => {};
+  leaving.abort();
+  const mine = (leaving = new AbortController());
   warn('');
   const token = location.hash.match(/^#token=([\w-]+)$/);
   try {
@@ -33,13 +32,11 @@ async function route() {
     greet();
     const unused = await sendLeftovers(state.list.workspace);
     if (unused) say(`${unused} s recorded here were not needed: the pass went on in another window.`);
-    if (mine !== turn) return undefined;
-    const show = VIEWS[view] ?? showList;
-    const closing = await show(main, state, view === 'practice' ? ['', ...rest] : rest);
-    if (mine === turn) close = closing ?? (() => {});
-    else closing?.();
-    main.focus({ preventScroll: true });
+    if (mine.signal.aborted) return undefined;
+    await (VIEWS[view] ?? showList)(main, state, view === 'practice' ? ['', ...rest] : rest, mine.signal);
+    if (!mine.signal.aborted) main.focus({ preventScroll: true });
   } catch (error) {
+    if (mine.signal.aborted) return undefined;
     if (error instanceof ApiError && error.status === 401) return askToken();
     warn(error.message);
     if (!(error instanceof ApiError)) throw error;

@@ -17,10 +17,12 @@ export function warn(sentence) {
   byId('alert').textContent = sentence;
 }
 
-// A copy of a template in <main>; returns `find(selector)` within it.
+// A copy of a template in <main>; returns `find(selector)` within this copy, whatever is shown after it.
 export function fill(main, name) {
-  main.replaceChildren(byId(`view-${name}`).content.cloneNode(true));
-  return (selector) => main.querySelector(selector);
+  const root = element('div');
+  root.append(byId(`view-${name}`).content.cloneNode(true));
+  main.replaceChildren(root);
+  return (selector) => root.querySelector(selector);
 }
 
 export function element(name, text = '', attributes = {}) {
@@ -49,6 +51,11 @@ export function loadVideo(video, source) {
     });
     video.src = source;
   });
+}
+
+export function unload(video) {
+  video.removeAttribute('src');
+  video.load();
 }
 
 // To the middle of the frame that is shown at `seconds`: at a frame's edge a browser may show either.

@@ -4,7 +4,7 @@ import { get, path, post } from './api.js';
 import { showCheck, showPractice } from './check_panel.js';
 import { INPUTS } from './inputs.js';
 import { Outbox } from './outbox.js';
-import { element, fill, fillSpeeds, loadVideo, personLine, say, seekTo, warn } from './page.js';
+import { element, fill, fillSpeeds, loadVideo, personLine, say, seekTo, unload, warn } from './page.js';
 import { PersonMark } from './person_mark.js';
 import { Recorder } from './recorder.js';
 import { keep, setting } from './settings.js';
@@ -13,20 +13,21 @@ import { ValueBar } from './value_bar.js';
 
 const BACK_SECONDS = 5;
 
-export async function showRecord(main, state, [entry, dimension]) {
+export async function showRecord(main, state, [entry, dimension], leaving) {
   const find = fill(main, 'record');
   const practice = entry ? null : await get(path('api', 'practice', dimension));
   const facts = practice
     ? { clip: 'the practice face', seconds: practice.seconds, frame_rate: 30, person: 0, boxes: [] }
     : await get(path('api', 'clip', entry));
   const known = practice ? { position: 0, finished: false } : await get(path('api', 'open', state.name, entry, dimension));
+  if (leaving.aborted) return;
   const run = new Run(find, state, entry, dimension, facts, practice, known);
   document.body.classList.add('recording');
+  leaving.addEventListener('abort', () => run.close());
   await loadVideo(run.video, practice ? '/practice.mp4' : path('video', entry));
   await run.bringTo(run.position);
   if (known.finished) say(`Your ${dimension} of this clip is done. If you start, it is annotated anew, and what there is stays as an earlier version.`);
   else if (run.position > 0) say(`It goes on at ${run.position.toFixed(1)} s, where it was.`);
-  return () => run.close();
 }
 
 class Run {
@@ -313,7 +314,6 @@ class Run {
     this.listening.abort();
     this.mark.close();
     document.body.classList.remove('recording');
-    this.video.removeAttribute('src');
-    this.video.load();
+    unload(this.video);
   }
 }

@@ -1,7 +1,7 @@
 // Everybody's traces over the clip: how well they agree, and mending one of them.
 
 import { get, path, post } from './api.js';
-import { element, fill, link, loadVideo, personLine, say, seekTo, warn } from './page.js';
+import { element, fill, link, loadVideo, personLine, say, seekTo, unload, warn } from './page.js';
 import { PersonMark } from './person_mark.js';
 import { colourOf, dashesOf, TracesPlot } from './traces_plot.js';
 
@@ -10,12 +10,13 @@ const NAMES = {
 };
 const figure = (value) => (value === null ? '–' : value.toFixed(3).replace('-', '−'));
 
-export async function showReview(main, state, [entry, dimension]) {
+export async function showReview(main, state, [entry, dimension], leaving) {
   const find = fill(main, 'review');
   const [facts, told] = await Promise.all([get(path('api', 'clip', entry)), get(path('api', 'review', entry, dimension))]);
+  if (leaving.aborted) return;
   const review = new Review(find, state, entry, dimension, facts, told);
+  leaving.addEventListener('abort', () => review.close());
   await loadVideo(review.video, path('video', entry));
-  return () => review.close();
 }
 
 class Review {
@@ -194,7 +195,6 @@ class Review {
   close() {
     cancelAnimationFrame(this.frame);
     this.mark.close();
-    this.video.removeAttribute('src');
-    this.video.load();
+    unload(this.video);
   }
 }

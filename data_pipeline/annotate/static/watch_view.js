@@ -1,17 +1,22 @@
 // Watching the whole clip before it is annotated, subtitles beside it.
 
 import { get, path, post } from './api.js';
-import { element, fill, fillSpeeds, link, loadVideo, personLine, say, warn } from './page.js';
+import { element, fill, fillSpeeds, link, loadVideo, personLine, say, unload, warn } from './page.js';
 import { PersonMark } from './person_mark.js';
 
-export async function showWatch(main, state, [entry]) {
+export async function showWatch(main, state, [entry], leaving) {
   const find = fill(main, 'watch');
   const facts = await get(path('api', 'clip', entry));
+  if (leaving.aborted) return;
   const video = find('video');
   find('#watch-title').textContent = `Watch ${facts.clip} as a whole`;
   find('#watch-person').textContent = personLine(facts);
   fillSpeeds(find('#speed'), 1, (speed) => (video.playbackRate = speed));
   const mark = new PersonMark(find('.stage'), video, facts);
+  leaving.addEventListener('abort', () => {
+    mark.close();
+    unload(video);
+  });
   const known = state.list.entries.find((one) => one.entry === entry);
   let watched = known?.watched ?? false;
 
@@ -40,11 +45,6 @@ export async function showWatch(main, state, [entry]) {
   offer();
   await loadVideo(video, path('video', entry));
   showSubtitles(find, video, facts);
-  return () => {
-    mark.close();
-    video.removeAttribute('src');
-    video.load();
-  };
 }
 
 // The browser reads the subtitles; their times are the source's, so they are moved by where the clip begins.
