@@ -36,8 +36,7 @@ from data_pipeline.annotate.asked import (
 from data_pipeline.annotate.guard import COOKIE, Guard, is_token
 from data_pipeline.annotate.journal import Journal, OutOfTurn
 from data_pipeline.annotate.passes import FOLDER, Pass
-from data_pipeline.annotate.review import review_facts
-from tfrecords.workspace import check_name, write_json
+from tfrecords.workspace import Workspace, check_name, write_json
 
 LEAST_WATCHED = 0.9  # of a clip, before it is annotated
 
@@ -236,8 +235,13 @@ async def _finish(request: Request) -> Response:
 
 
 async def _review(request: Request) -> Response:
-    entry, dimension = entry_of(request).name, dimension_of(request)
-    return JSONResponse(await run_in_threadpool(review_facts, request.app.state.site.workspace, entry, dimension))
+    return await _reviewed(request.app.state.site.workspace, entry_of(request).name, dimension_of(request))
+
+
+async def _reviewed(workspace: Workspace, entry: str, dimension: str) -> Response:
+    from data_pipeline.annotate.review import review_facts  # scipy's signals take as long to load as all the rest
+
+    return JSONResponse(await run_in_threadpool(review_facts, workspace, entry, dimension))
 
 
 async def _edit(request: Request) -> Response:
@@ -245,4 +249,4 @@ async def _edit(request: Request) -> Response:
     change, key = await read_body(request), pass_of(request)
     by = check_name(str(change.get("by", "")), "the annotator")
     await request.app.state.journal.run(functools.partial(publish.edit, site.workspace, key, by, change))
-    return JSONResponse(await run_in_threadpool(review_facts, site.workspace, key.entry, key.dimension))
+    return await _reviewed(site.workspace, key.entry, key.dimension)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 import random
@@ -15,7 +16,7 @@ import numpy as np
 from data_pipeline.annotate.passes import FOLDER, Pass, pass_numbers
 from data_pipeline.failures import read_failures
 from data_pipeline.manifest import ManifestRow, read_manifest, source_file
-from data_pipeline.probe import probe
+from data_pipeline.probe import VideoFacts, probe
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_csv
 
@@ -71,10 +72,21 @@ def failed_clips(workspace: Workspace) -> dict[str, str]:
 
 def clip_seconds(workspace: Workspace, entry: Entry) -> float:
     """How long the clip's picture is; raises `InputError` where it cannot be read."""
-    facts = probe(workspace.clip(entry.row.clip))
+    return _probed(workspace, entry).seconds
+
+
+def _probed(workspace: Workspace, entry: Entry) -> VideoFacts:
+    path = workspace.clip(entry.row.clip)
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    facts = _probe(path, changed)
     if not facts.seconds > 0:
-        raise InputError(workspace.clip(entry.row.clip), "the clip has no length", "delete it and build again")
-    return facts.seconds
+        raise InputError(path, "the clip has no length", "delete it and build again")
+    return facts
+
+
+@functools.lru_cache(maxsize=1000)
+def _probe(path: Path, changed: int) -> VideoFacts:
+    return probe(path)
 
 
 def clip_facts(workspace: Workspace, entry: Entry) -> dict[str, Any]:
@@ -83,10 +95,10 @@ def clip_facts(workspace: Workspace, entry: Entry) -> dict[str, Any]:
     Raises:
       InputError: the clip is missing or no video.
     """
-    facts = probe(workspace.clip(entry.row.clip))
+    facts = _probed(workspace, entry)
     return {
         **entry.described(),
-        "seconds": clip_seconds(workspace, entry),
+        "seconds": facts.seconds,
         "frame_rate": facts.frame_rate,
         "width": facts.width,
         "height": facts.height,

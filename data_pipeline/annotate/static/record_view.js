@@ -25,7 +25,8 @@ export async function showRecord(main, state, [entry, dimension], leaving) {
   document.body.classList.add('recording');
   leaving.addEventListener('abort', () => run.close());
   await loadVideo(run.video, practice ? '/practice.mp4' : path('video', entry));
-  await run.bringTo(run.position);
+  // Whoever was quick has begun already.
+  if (run.phase === 'ready') await run.bringTo(run.position);
   if (known.finished) say(`Your ${dimension} of this clip is done. If you start, it is annotated anew, and what there is stays as an earlier version.`);
   else if (run.position > 0) say(`It goes on at ${run.position.toFixed(1)} s, where it was.`);
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 import shutil
 import signal
 import subprocess
@@ -51,10 +51,20 @@ def coded_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def make_workspace(coded_clip: Path) -> Callable[[Path], Workspace]:
+    """``make_workspace(folder)``: `CODED` and `TWO`, whose clips show the coded one, and a clip that is not ready."""
+    return functools.partial(_make_workspace, coded_clip)
+
+
 @pytest.fixture
-def annotated(tmp_path: Path, coded_clip: Path) -> Workspace:
-    """A workspace of `CODED` and `TWO`, whose clips both show the coded one, and of a clip that is not ready."""
-    workspace = Workspace(tmp_path / "workspace")
+def annotated(tmp_path: Path, make_workspace: Callable[[Path], Workspace]) -> Workspace:
+    """A workspace of the test's own."""
+    return make_workspace(tmp_path)
+
+
+def _make_workspace(coded_clip: Path, folder: Path) -> Workspace:
+    workspace = Workspace(folder / "workspace")
     for clip in (CODED, TWO):
         workspace.clip(clip).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(coded_clip, workspace.clip(clip))
@@ -95,12 +105,21 @@ class Server:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
     """``serve(workspace, *flags)`` starts a server on a free port; it is stopped after the test."""
+    yield from _servers()
+
+
+@pytest.fixture(scope="module")
+def start_server() -> Iterator[Callable[..., Server]]:
+    """`serve` for a module's own server."""
+    yield from _servers()
+
+
+def _servers() -> Iterator[Callable[..., Server]]:
     started: list[Server] = []
 
     def start(workspace: Workspace, *flags: str, **more: Any) -> Server:
         command = [sys.executable, "-m", "data_pipeline.annotate", f"--workspace={workspace.root}", "--port=0", *flags]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, **more)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **more)
         assert process.stdout
         url = process.stdout.readline().split()[-1]
         started.append(Server(process, url))

@@ -1,21 +1,21 @@
-// The one fake: a gamepad, of which no protocol command knows. Its stick follows what the video shows: the number that
-// the shown frame carries, read from its picture, says how far the movement has come.
+// The one fake: a gamepad, of which no protocol command knows. Its stick moves by the clock of performance.now(). When
+// which frame of the video was shown, the number being read from its picture, is kept in `shownFrames`.
 (() => {
   const canvas = document.createElement('canvas');
   canvas.width = 320;
   canvas.height = 40;
   const pen = canvas.getContext('2d', { willReadFrequently: true });
   let watched = null;
-  let seen = null;
-  window.movement = (seconds) => 0.9 * Math.sin((2 * Math.PI * seconds) / 2.5);
+  window.shownFrames = []; // [milliseconds, number]
   window.stick = { there: true, axis: null };
   const watch = (video) => {
     watched = video;
     const look = (now, facts) => {
       pen.drawImage(video, 0, 0, 320, 40, 0, 0, 320, 40);
+      const { data } = pen.getImageData(0, 20, 320, 1);
       let frame = 0;
-      for (let bit = 0; bit < 8; bit += 1) frame |= (pen.getImageData(40 * bit + 20, 20, 1, 1).data[0] > 128) << bit;
-      seen = { frame, shown: facts.expectedDisplayTime };
+      for (let bit = 0; bit < 8; bit += 1) frame |= (data[4 * (40 * bit + 20)] > 128) << bit;
+      window.shownFrames.push([facts.expectedDisplayTime, frame]);
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
@@ -24,12 +24,9 @@
     const video = document.querySelector('.record video');
     if (video && video !== watched) watch(video);
     if (!window.stick.there) return [null, null];
-    const now = performance.now();
-    let axis = window.stick.axis;
-    if (axis === null) {
-      axis = seen && !video.paused ? window.movement(seen.frame / 30 + ((now - seen.shown) / 1000) * video.playbackRate) : 0;
-    }
-    const pressed = { pressed: true, touched: true, value: 1 };
-    return [null, { id: 'Test stick', index: 1, connected: true, timestamp: now, axes: [0, 0, axis, 0], buttons: [pressed] }];
+    const timestamp = performance.now();
+    const axis = window.stick.axis ?? 0.9 * Math.sin((2 * Math.PI * timestamp) / 2500);
+    const buttons = [{ pressed: true, touched: true, value: 1 }];
+    return [null, { id: 'Test stick', index: 1, connected: true, timestamp, axes: [0, 0, axis, 0], buttons }];
   };
 })();
