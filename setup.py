@@ -49,9 +49,11 @@ EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
     "dev": [
         "dask-jobqueue",
+        "httpx",
         "hypothesis",
         "import-linter",
         "mypy",
+        "playwright",  # drives the system's Chromium; it fetches no browser
         "pre-commit",
         "pytest",
         "pytest-timeout",

@@ -1,4 +1,4 @@
-"""Writes annotations for other programs: ``python -m data_pipeline.export_annotations --workspace=W --to=elan``."""
+"""Writes annotations for other programs: ``python -m data_pipeline.export_annotations``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExportAnnotationsOptions:
 
     workspace: str = option("", "workspace folder")
     to: str | None = option(None, "form that is written, see WORKSPACE.md", choices=sorted(EXPORTERS))
-    folder: str = option("", "folder to write to; by default W/exported/FORM")
+    folder: str = option("", "folder to write to")
     annotators: tuple[str, ...] = option((), "whose annotations; by default everybody's")
     entries: tuple[str, ...] = option((), "of which entries; by default of all")
     samples_per_second: float = option(
@@ -64,11 +64,11 @@ def _read_traces(workspace: Workspace, entry: str, annotators: tuple[str, ...]) 
 
 def main(argv: list[str]) -> int:
     chosen = options.from_flags(ExportAnnotationsOptions)
-    if not chosen.workspace or not chosen.to:
-        raise InputError("--workspace and --to", "both are needed", f"name the form: {', '.join(sorted(EXPORTERS))}")
-    workspace = Workspace(Path(chosen.workspace))
-    folder = Path(chosen.folder) if chosen.folder else workspace.root / "exported" / chosen.to
-    written = export_annotations(workspace, chosen, folder)
+    if not chosen.workspace or not chosen.to or not chosen.folder:
+        remedy = f"name the form ({', '.join(sorted(EXPORTERS))}) and the two folders"
+        raise InputError("--workspace, --to and --folder", "all three are needed", remedy)
+    folder = Path(chosen.folder)
+    written = export_annotations(Workspace(Path(chosen.workspace)), chosen, folder)
     print(f"{len(written)} files in {folder}")
     return 0
 

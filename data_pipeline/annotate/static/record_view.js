@@ -43,6 +43,7 @@ class Run {
     this.bar = new ValueBar(find('.meter'), dimension);
     this.mark = new PersonMark(find('.stage'), this.video, facts);
     find('#record-title').textContent = practice ? `Practise ${dimension}` : `${dimension} of ${facts.clip}`;
+    find('#saved').hidden = Boolean(practice);
     find('#record-person').textContent = personLine(facts);
     find('#from').max = facts.seconds.toFixed(1);
     this.controls();
