@@ -50,12 +50,14 @@ EXTRAS = {
     "annotate": ["starlette", "uvicorn"],
     "dev": [
         "dask-jobqueue",
+        "httpx",
         "hypothesis",
         "import-linter",
         "mypy",
         "onnx",
         "onnxruntime",
         "optuna",
+        "playwright",  # drives the system's Chromium; it fetches no browser
         "pre-commit",
         "pytest",
         "pytest-timeout",

@@ -16,20 +16,12 @@ import numpy as np
 from data_pipeline.agreement_plot import plot_agreement
 from data_pipeline.annotations import Trace, find_annotators, find_dimensions, read_trace
 from data_pipeline.consensus import find_lags, sample_together, without_lag
-from data_pipeline.reliability import (
-    INTRACLASS,
-    cronbach_alpha,
-    intraclass_correlations,
-    mean_with_others,
-    pairwise_ccc,
-    pairwise_pearson,
-)
+from data_pipeline.reliability import MEASURES, mean_with_others, measure_agreement, pairwise_ccc, pairwise_pearson
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, write_csv
 
-MEASURES = (*INTRACLASS, "alpha", "ccc", "pearson")
 COLUMNS = ("entry", "dimension", "annotators", "samples", *MEASURES)
 ANNOTATOR_COLUMNS = ("entry", "dimension", "annotator", "ccc", "pearson", "lag_seconds")
 
@@ -42,16 +34,6 @@ class AgreementOptions:
     remove_lag: bool = option(False, "measure after each annotator's lag is removed; lags are told in any case")
     max_lag_seconds: float = option(4.0, "the longest lag that is looked for, either way", at_least=0)
     max_gap_seconds: float = option(1.0, "moments further than this from a stamp are left out; 0: none", at_least=0)
-
-
-def measure_agreement(ratings: np.ndarray) -> dict[str, float]:
-    """All of `MEASURES` for ratings (N, K); ``ccc`` and ``pearson`` are means over the pairs of annotators."""
-    pairs = np.triu_indices(ratings.shape[1], 1)
-    found = intraclass_correlations(ratings) | {"alpha": cronbach_alpha(ratings)}
-    if len(ratings) < 2:
-        return found | {"ccc": float("nan"), "pearson": float("nan")}
-    means = {"ccc": pairwise_ccc(ratings)[pairs].mean(), "pearson": pairwise_pearson(ratings)[pairs].mean()}
-    return found | {name: float(value) for name, value in means.items()}
 
 
 def write_agreement(workspace: Workspace, chosen: AgreementOptions) -> list[dict[str, Any]]:

@@ -111,8 +111,14 @@ def scale_values(values: Iterable[float], low: float, high: float) -> np.ndarray
 
 
 def find_annotators(workspace: Workspace, entry: str) -> list[str]:
-    """The annotators, sorted, who have left a folder for `entry`."""
-    return sorted(folder.parent.name for folder in workspace.annotations.glob(f"*/{entry}") if folder.is_dir())
+    """The annotators, sorted, who have left a folder for `entry`; one of unfinished passes only is left out."""
+    folders = (folder for folder in workspace.annotations.glob(f"*/{entry}") if folder.is_dir())
+    return sorted(folder.parent.name for folder in folders if not _is_begun_only(folder))
+
+
+def _is_begun_only(folder: Path) -> bool:
+    """Whether the folder holds the annotation tool's passes and nothing else yet."""
+    return [path.name for path in folder.iterdir()] == ["passes"]
 
 
 def annotation_files(workspace: Workspace, entry: str) -> list[Path]:

@@ -11,6 +11,17 @@ import numpy as np
 
 # In the order of agreement.csv.
 INTRACLASS = ("icc_2_1", "icc_2_k", "icc_3_1", "icc_3_k")
+MEASURES = (*INTRACLASS, "alpha", "ccc", "pearson")
+
+
+def measure_agreement(ratings: np.ndarray) -> dict[str, float]:
+    """All of `MEASURES` for ratings (N, K); ``ccc`` and ``pearson`` are means over the pairs of annotators."""
+    pairs = np.triu_indices(ratings.shape[1], 1)
+    found = intraclass_correlations(ratings) | {"alpha": cronbach_alpha(ratings)}
+    if len(ratings) < 2:
+        return found | {"ccc": float("nan"), "pearson": float("nan")}
+    means = {"ccc": pairwise_ccc(ratings)[pairs].mean(), "pearson": pairwise_pearson(ratings)[pairs].mean()}
+    return found | {name: float(value) for name, value in means.items()}
 
 
 def intraclass_correlations(ratings: np.ndarray) -> dict[str, float]:

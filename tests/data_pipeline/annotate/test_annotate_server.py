@@ -1,0 +1,373 @@
+"""The server alone: who is refused, and that nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from coded_clips import CODED, SECONDS, TWO
+from processes import ROOT, wait_for
+
+from data_pipeline.annotate.passes import pass_trace, read_lines
+
+TOKEN = "0123456789abcdef"
+
+
+def _batch(session, number, start, count=30, value=0, **more):
+    samples = [[start + k / 60, value, 1000.0 + k, 0.001] for k in range(count)]
+    return {"session": session, "number": number, "samples": samples, **more}
+
+
+def _open(client, annotator="zoe", entry=CODED, dimension="valence", **body):
+    answer = client.post(f"/api/open/{annotator}/{entry}/{dimension}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _path(annotated, annotator="zoe", dimension="valence", number=1):
+    return annotated.annotations / annotator / CODED / "passes" / f"{dimension}.{number}.jsonl"
+
+
+def _raw(server, request):
+    """The status of a request as it stands, which no client tidies up."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(request)
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.fixture
+def server(annotated, serve):
+    return serve(annotated)
+
+
+@pytest.fixture(scope="module")
+def shared_server(make_workspace, start_server, tmp_path_factory):
+    """For tests that only ask, or are refused."""
+    return start_server(make_workspace(tmp_path_factory.mktemp("shared")))
+
+
+@pytest.fixture(scope="module")
+def shared_client(shared_server):
+    with httpx.Client(base_url=shared_server.url, timeout=30) as found:
+        yield found
+
+
+@pytest.fixture
+def client(server):
+    with httpx.Client(base_url=server.url, timeout=30) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../etc/passwd",
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/video/../manifest.csv",
+        "/video/..%2f..%2fmanifest.csv",
+        "/video//etc/passwd",
+        "/video/%2Fetc%2Fpasswd",
+        "/video/later/../../manifest.csv",
+        "/subtitles/..%2f..%2fsources/0",
+        "/api/list/..",
+        "/api/list/%2e%2e",
+        "/api/list/a%00b",
+        "/api/list/.hidden",
+        "/api/list/" + "a" * 300,
+        "/api/clip/..%2F..%2Fx",
+        "/api/review/../valence",
+        f"/api/review/{CODED}/..%2f..%2fx",
+        "//etc/passwd",
+        "/annotations/.journal.jsonl",
+    ],
+)
+def test_paths_that_leave_the_workspace_are_refused(shared_server, path):
+    assert _raw(shared_server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) in (
+        400,
+        404,
+    )
+
+
+def test_names_that_are_no_ids_write_nothing(client, annotated):
+    for annotator, entry, dimension in [
+        ("..", CODED, "valence"),
+        ("zoe", "nobody", "valence"),
+        ("zoe", "..", "valence"),
+        ("zoe", CODED, "../x"),
+        ("zoe", CODED, "liking"),
+        ("%2Ftmp%2Fx", CODED, "valence"),
+    ]:
+        answer = client.post(f"/api/open/{annotator}/{entry}/{dimension}", json={})
+        assert answer.status_code in (400, 404, 405), answer.text
+    assert [path.name for path in annotated.annotations.iterdir()] == [".journal.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example:8770"}, 421),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+def test_requests_of_other_sites_are_refused(shared_client, headers, status):
+    client = shared_client
+    sent = {"content-type": "application/json", **headers}
+    answer = client.post(f"/api/open/zoe/{CODED}/valence", content=b"{}", headers=sent)
+    assert answer.status_code == status
+    if "content-type" not in headers:
+        assert client.get(f"/video/{CODED}", headers=headers).status_code == status
+
+
+def test_headers_keep_other_scripts_out(shared_client):
+    client = shared_client
+    for path in ("/", "/static/main.js", "/api/list/zoe", f"/video/{CODED}", "/nothing"):
+        headers = client.get(path).headers
+        assert "default-src 'none'; script-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin" and "server" not in headers
+    page = client.get("/").text
+    assert "http://" not in page and "https://" not in page and "<script>" not in page
+
+
+def test_video_is_served_by_ranges(shared_client, coded_clip):
+    client, whole = shared_client, coded_clip.read_bytes()
+    answer = client.get(f"/video/{CODED}", headers={"range": "bytes=100-199"})
+    assert answer.status_code == 206 and answer.content == whole[100:200]
+    assert client.get(f"/video/{CODED}").content == whole
+    assert client.get(f"/video/{CODED}", headers={"range": f"bytes={len(whole)}-"}).status_code == 416
+
+
+def test_bodies_that_are_too_big_or_no_batches_are_refused(server, client, annotated):
+    opened = _open(client)
+    target = f"/api/batch/zoe/{CODED}/valence/1"
+    assert client.post(target, content=b"[" * 600_000, headers={"content-type": "application/json"}).status_code == 413
+    chunks = b"".join(b"10000\r\n" + b"x" * 0x10000 + b"\r\n" for _ in range(12))
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
+    assert _raw(server, head.encode() + b"\r\n\r\n" + chunks + b"0\r\n\r\n") == 413
+    session = opened["session"]
+    for body in [
+        b"[" * 100_000,
+        b"\xff",
+        b"{}",
+        b"[]",
+        json.dumps(_batch(session, 0, 0)).encode(),
+        json.dumps(_batch(session, 1, 0, count=2001)).encode(),
+        json.dumps(_batch(session, 1, 0, value=1001)).encode(),
+        json.dumps(_batch(session, 1, 0, value=0.5)).encode(),
+        json.dumps(_batch(session, 1, float("nan"))).encode(),
+        json.dumps(_batch(session, 1, -5)).encode(),
+        json.dumps(_batch(session, 1, 0) | {"samples": [[1, 0, 0, 0], [0.5, 0, 0, 0]]}).encode(),
+        json.dumps(_batch(session, 1, 0, events=[{"event": "redo"}])).encode(),
+        json.dumps(_batch(session, 1, 0, events=[{"event": "x" * 99}])).encode(),
+    ]:
+        answer = client.post(target, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400, (body[:80], answer.text)
+    assert [line["number"] for line in read_lines(_path(annotated))] == [0]
+
+
+def test_batches_come_in_order_and_once(server, client, annotated):
+    session = _open(client)["session"]
+    target = f"/api/batch/zoe/{CODED}/valence/1"
+    assert client.post(target, json=_batch(session, 1, 0.0)).json() == {"acknowledged": 1}
+    answer = client.post(target, json=_batch(session, 3, 1.0))
+    assert answer.status_code == 409 and answer.json()["expected"] == 2
+    assert client.post(target, json=_batch(session, 2, 0.5)).status_code == 200
+    # One that comes again is acknowledged and not written.
+    assert client.post(target, json=_batch(session, 2, 0.5, value=9)).json() == {"acknowledged": 2}
+    answer = client.post(target, json=_batch("stranger", 1, 0.5))
+    assert answer.status_code == 409 and "another window" in answer.json()["error"]
+    assert client.get(f"/api/open/zoe/{CODED}/valence").json()["position"] == pytest.approx(0.5 + 29 / 60)
+    server.stop()
+    assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1, 2]
+    assert (annotated.annotations / ".journal.jsonl").stat().st_size == 0
+
+
+def test_finished_pass_is_checked_before_it_counts(client, annotated):
+    session = _open(client)["session"]
+    target, finish = f"/api/batch/zoe/{CODED}/valence/1", f"/api/finish/zoe/{CODED}/valence/1"
+    client.post(target, json=_batch(session, 1, 0.0))
+    check = client.post(finish, json={}).json()
+    assert not check["passed"] and "The last sample is at 0.48 s" in check["problems"][0]
+    assert check["go_on_from"] == pytest.approx(29 / 60, abs=1e-5)
+    assert not (annotated.annotations / "zoe" / CODED / "valence.txt").exists()
+    for number in range(2, 2 * SECONDS + 1):
+        client.post(target, json=_batch(session, number, (number - 1) / 2))
+    check = client.post(finish, json={}).json()
+    assert check["passed"] and check["samples"] == 30 * 2 * SECONDS and check["gaps"] == []
+    before = (annotated.annotations / "zoe" / CODED / "valence.txt").read_bytes()
+    assert client.post(finish, json={}).json()["passed"]  # asked again, it is done
+    assert (annotated.annotations / "zoe" / CODED / "valence.txt").read_bytes() == before
+    assert client.post(target, json=_batch(session, 2 * SECONDS + 1, 2.99)).status_code == 409
+    assert client.post(f"/api/open/zoe/{CODED}/valence", json={}).json()["finished"]
+    assert _open(client, again=True)["pass"] == 2
+
+
+def test_names_that_differ_in_letters_only_are_refused(client):
+    _open(client, "Zoe")
+    answer = client.get("/api/list/zoe")
+    assert answer.status_code == 400 and "there is an annotator Zoe already" in answer.json()["error"]
+
+
+def test_clip_is_annotated_once_it_was_watched_as_a_whole(client, annotated):
+    target = f"/api/watched/zoe/{CODED}"
+    assert not client.post(target, json={"spans": [[0, 1], [0.5, 1.5]]}).json()["watched"]
+    assert client.post(target, json={"spans": [["a", 1]]}).status_code == 400
+    assert client.post(target, json={"spans": [[0, 1.4], [1.4, 2.95]]}).json()["watched"]
+    listed = {row["entry"]: row for row in client.get("/api/list/zoe").json()["entries"]}
+    assert listed[CODED]["watched"] and not listed[f"{TWO}-p1"]["watched"]
+    assert listed[f"{TWO}-p2"]["place"] == "right" and listed["later"]["problem"]
+
+
+def test_random_order_is_an_annotator_s_own_and_stays(annotated, serve):
+    server = serve(annotated, "--order=random", "--seed=3")
+    with httpx.Client(base_url=server.url) as client:
+        orders = [[row["entry"] for row in client.get(f"/api/list/{name}").json()["entries"]] for name in "aabcdef"]
+    assert orders[0] == orders[1] and len({tuple(order) for order in orders}) > 2
+
+
+def test_other_machines_need_the_token(annotated, serve):
+    server = serve(annotated, "--host=0.0.0.0", f"--token={TOKEN}")
+    assert server.url.endswith(f"#token={TOKEN}")
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        assert client.get("/").status_code == client.get("/static/main.js").status_code == 200
+        for path in ("/api/list/zoe", f"/video/{CODED}", "/subtitles/x/0", "/practice.mp4"):
+            assert client.get(path).status_code == 401
+            for wrong in ("x", TOKEN[:-1], TOKEN + "x"):
+                assert client.get(path, headers={"authorization": f"Bearer {wrong}"}).status_code == 401
+                assert client.get(path, headers={"cookie": f"affwildnet_annotate={wrong}"}).status_code == 401
+        assert client.post("/api/sign_in", json={"token": "wrong"}).status_code == 403
+        answer = client.post("/api/sign_in", json={"token": TOKEN})
+        assert "HttpOnly" in answer.headers["set-cookie"] and "SameSite=strict" in answer.headers["set-cookie"]
+        assert client.get("/api/list/zoe").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (["--workspace=nowhere"], "there is no manifest"),
+        (["--host=0.0.0.0", "--token=short"], "--token: it is too short"),
+        (["--dimensions=../x"], "is no dimension's name"),
+        (["--certificate=x.pem"], "one of them is missing"),
+    ],
+)
+def test_flags_that_do_not_fit_are_named(annotated, flags, what):
+    command = [sys.executable, "-m", "data_pipeline.annotate", f"--workspace={annotated.root}", "--port=0", *flags]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and what in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_second_server_of_the_workspace_is_refused(annotated, server):
+    command = [sys.executable, "-m", "data_pipeline.annotate", f"--workspace={annotated.root}", "--port=0"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and "another annotation server has this workspace open" in result.stderr
+
+
+def test_200_clients_at_once_lose_nothing_when_the_server_is_killed(annotated, serve):
+    """Each sends batches until the server is killed; what was acknowledged is there, once and in order."""
+    server = serve(annotated)
+    acknowledged: dict[str, int] = {}
+
+    async def annotate(client, name):
+        opened = await client.post(f"/api/open/{name}/{CODED}/valence", json={})
+        session = opened.json()["session"]
+        for number in range(1, 1000):
+            body = _batch(session, number, number / 10, count=5, value=number)
+            answer = await client.post(f"/api/batch/{name}/{CODED}/valence/1", json=body)
+            assert answer.status_code == 200
+            acknowledged[name] = number
+
+    async def all_of_them():
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
+            tasks = [asyncio.create_task(annotate(client, f"a{k}")) for k in range(200)]
+            while sum(acknowledged.values()) < 600 or len(acknowledged) < 200:
+                await asyncio.sleep(0.05)
+            server.kill()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    ends = asyncio.run(all_of_them())
+    assert all(isinstance(end, httpx.TransportError) for end in ends), {type(end) for end in ends}
+    serve(annotated).stop()
+    for name, last in acknowledged.items():
+        lines = read_lines(_path(annotated, name))
+        numbers = [line["number"] for line in lines]
+        assert numbers == list(range(len(numbers))) and numbers[-1] >= last
+        trace = pass_trace(lines)
+        assert len(trace.stamps) == 5 * numbers[-1] and np.all(np.diff(trace.stamps) > 0)
+
+
+def test_full_disk_refuses_batches_and_takes_them_again_when_there_is_room(annotated, serve):
+    server = serve(annotated, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+    process = psutil.Process(server.process.pid)
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        session = _open(client)["session"]
+        target = f"/api/batch/zoe/{CODED}/valence/1"
+        assert client.post(target, json=_batch(session, 1, 0)).status_code == 200
+        # No file may grow beyond this: as on a disk that is full.
+        size = (annotated.annotations / ".journal.jsonl").stat().st_size
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
+        answer = client.post(target, json=_batch(session, 2, 0.5))
+        assert answer.status_code == 507 and "could not be written" in answer.json()["error"]
+        assert client.post(target, json=_batch(session, 2, 0.5)).status_code == 507
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert client.post(target, json=_batch(session, 2, 0.5)).status_code == 200
+        assert client.post(target, json=_batch(session, 3, 1.0)).status_code == 200
+    server.stop()
+    assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1, 2, 3]
+
+
+def test_journal_of_a_killed_server_goes_to_the_passes_and_its_torn_end_is_cut(annotated, serve):
+    server = serve(annotated)
+    with httpx.Client(base_url=server.url) as client:
+        session = _open(client)["session"]
+        client.post(f"/api/batch/zoe/{CODED}/valence/1", json=_batch(session, 1, 0))
+    server.kill()
+    journal = annotated.annotations / ".journal.jsonl"
+    gone = journal.read_bytes().replace(CODED.encode(), b"removed")
+    journal.write_bytes(journal.read_bytes() + gone + b'{"pass":"zoe/')
+    # Where the machine stopped while a line was being moved, the pass's file has half of it.
+    with open(_path(annotated), "ab") as stream:
+        stream.write(b'{"pass":"zo')
+    serve(annotated).stop()
+    assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1]
+    assert journal.stat().st_size == 0 and not (annotated.annotations / "zoe" / "removed").exists()
+
+
+def test_edits_are_refused_where_the_annotation_has_changed(client, annotated):
+    folder = annotated.annotations / "anna" / CODED
+    folder.mkdir(parents=True)
+    (folder / "valence.txt").write_text("0.0 1\n1.0 2\n2.0 3\n")
+    target = f"/api/edit/anna/{CODED}/valence"
+    change = {"what": "invalid", "from": 0.5, "to": 1.5, "by": "zoe", "base": 1}
+    assert client.post(target, json=change).json()["traces"][0]["points"] == [
+        [0.0, 1], [0.5, None], [1.0, None], [1.5, None], [2.0, 3],
+    ]  # fmt: skip
+    answer = client.post(target, json=change)
+    assert answer.status_code == 400 and "has changed meanwhile" in answer.json()["error"]
+    for bad in ({"what": "drawn", "points": [[1, 0], [1, 5]]}, {"what": "x"}, {"what": "invalid", "from": 2, "to": 1}):
+        assert client.post(target, json=bad | {"by": "zoe", "base": 2}).status_code == 400
+    assert (folder / "valence.1.txt").read_text() == "0.0 1\n1.0 2\n2.0 3\n"
+    told = json.loads((folder / "passes" / "valence.json").read_text())
+    assert [(one["version"], one["from"], one.get("by")) for one in told] == [(1, "found", None), (2, "invalid", "zoe")]
+
+
+def test_server_stops_at_once_when_asked(server):
+    server.process.send_signal(signal.SIGINT)
+    assert wait_for(lambda: server.process.poll() is not None)
