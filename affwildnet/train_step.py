@@ -175,12 +175,25 @@ def gradient_norms(
     model: AffWildNet, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]
 ) -> dict[str, tf.Tensor]:
     """Euclidean lengths, float32 scalars: ``global``, and of each part in `PARTS` that has gradients."""
-    squares = {variable.ref(): 2 * tf.nn.l2_loss(g) for g, variable in zip(gradients, variables, strict=True)}
-    norms = {"global": tf.sqrt(tf.add_n(list(squares.values())))}
+    squares = {variable.ref(): _sum_of_squares(g) for g, variable in zip(gradients, variables, strict=True)}
+    norms = {"global": _root(list(squares.values()))}
     for name in PARTS:
         part = getattr(model, name)
         owned = {variable.ref() for variable in part.trainable_variables} if part is not None else set()
         found = [square for reference, square in squares.items() if reference in owned]
         if found:
-            norms[name] = tf.sqrt(tf.add_n(found))
+            norms[name] = _root(found)
     return norms
+
+
+def _sum_of_squares(values: tf.Tensor) -> tf.Tensor:
+    """A float64 scalar, rows first: a sum of all at once in float32 depends on how threads happened to share it.
+
+    Clipping would carry its last bit into every weight, and resuming would not be exact.
+    """
+    rows = tf.reduce_sum(tf.reshape(tf.square(values), [-1, values.shape[-1] if values.shape.rank else 1]), axis=1)
+    return tf.reduce_sum(tf.cast(rows, tf.float64))
+
+
+def _root(squares: list[tf.Tensor]) -> tf.Tensor:
+    return tf.cast(tf.sqrt(tf.add_n(squares)), tf.float32)
