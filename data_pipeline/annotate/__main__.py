@@ -6,6 +6,7 @@ is printed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import re
@@ -101,7 +102,9 @@ def main(argv: list[str]) -> int:
         ssl_keyfile=chosen.key or None,
     )
     server = uvicorn.Server(config)
-    server.run(sockets=[listening])
+    # It raises the signal that stopped it again.
+    with contextlib.closing(journal), contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
     return 0 if server.started else 1
 
 

@@ -62,7 +62,7 @@ class Guard:
 
         status, why = self._refusal(scope)
         if status:
-            await _refuse(send_with_headers, status, why)
+            await _refuse(receive, send_with_headers, status, why)
         else:
             await self._app(scope, receive, send_with_headers)
 
@@ -120,9 +120,15 @@ def _given_tokens(headers: Headers) -> Iterable[str]:
         yield cookies[COOKIE].value
 
 
-async def _refuse(send: Send, status: int, why: str) -> None:
+async def _refuse(receive: Receive, send: Send, status: int, why: str) -> None:
     body = json.dumps({"error": why}).encode()
-    # What is still to come of the request is not read.
+    # A connection that is closed on a body still to come may lose the answer; of a huge body the rest is not awaited.
+    left = 4 * MOST_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"connection", b"close")]})
     await send({"type": "http.response.body", "body": body})

@@ -71,7 +71,9 @@ class Journal:
         self._thread.start()
 
     def close(self) -> None:
-        """Writes what waits, moves all lines to the passes' files and lets the workspace go."""
+        """Writes what waits, moves all lines to the passes' files and lets the workspace go; once is enough."""
+        if self._file.closed:
+            return
         self._jobs.put(None)
         self._thread.join()
         self._move_lines()

@@ -242,6 +242,7 @@ def test_pause_seek_and_a_hidden_page_make_no_false_stamp(annotated, serve, open
     assert sum(len(line.get("samples", ())) for line in lines) > 1.3 * len(_trace(annotated).stamps)
 
 
+@pytest.mark.slow
 def test_stick_pulled_out_pauses_and_goes_on_when_it_is_back(annotated, serve, open_page):
     _watched(annotated, "zoe", CODED)
     server = serve(annotated)
@@ -342,6 +343,7 @@ def test_second_window_takes_the_pass_over_and_the_first_says_so(annotated, serv
     assert first.eval_on_selector(".record video", "video => video.paused")
 
 
+@pytest.mark.slow
 def test_done_again_keeps_the_earlier_pass_as_a_version(annotated, serve, open_page):
     _watched(annotated, "zoe", CODED)
     stamps = np.arange(0, SECONDS, 0.02)
@@ -469,7 +471,11 @@ def test_keyboard_alone_reaches_an_annotation_and_screen_readers_get_names(annot
     _done(page)
 
 
-@pytest.mark.parametrize(("width", "height", "scale"), [(360, 740, 2), (640, 400, 2)], ids=["phone", "200 % zoom"])
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [(360, 740, 2), pytest.param(640, 400, 2, marks=pytest.mark.slow)],
+    ids=["phone", "200 % zoom"],
+)
 def test_nothing_is_cut_off(annotated, serve, open_page, width, height, scale):
     """A window of 1280×800 at 200 % is one of 640×400."""
     _watched(annotated, "zoe", CODED, f"{TWO}-p2")
