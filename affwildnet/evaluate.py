@@ -185,7 +185,7 @@ def _watch_training(folder: ModelFolder, grace_seconds: float) -> Callable[[], b
     old, began = written(), time.monotonic()
 
     def ended() -> bool:
-        if not folder.training.exists() or read_json(folder.training)["state"] == "running":
+        if not folder.training.exists() or read_json(folder.training)["state"] in ("running", "interrupted"):
             return False
         return written() != old or time.monotonic() - began >= grace_seconds
 

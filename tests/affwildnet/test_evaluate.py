@@ -154,6 +154,12 @@ def test_evaluation_ends_when_a_training_that_says_running_leaves_nothing_new(fo
     assert _evaluate(folder, demo_workspace, exit_after_idle_seconds=0.2) == 3
 
 
+def test_interrupted_training_is_waited_for_as_it_will_go_on(folder, demo_workspace, capsys):
+    write_json(folder.training, {"state": "interrupted", "step": 3, "reason": "SIGTERM"})
+    assert _evaluate(folder, demo_workspace, exit_after_idle_seconds=0.2) == 3
+    assert "nothing new for" in capsys.readouterr().out
+
+
 def test_end_of_training_is_believed_whatever_the_clocks_say(folder, demo_workspace):
     os.utime(folder.training, (2e9, 2e9))  # written in the future, as by a machine whose clock is ahead
     began = time.monotonic()
