@@ -97,7 +97,9 @@ def hold_checkpoint(folder: ModelFolder, prefix: str) -> str | None:
 
 
 def release_checkpoint(prefix: str | Path) -> None:
-    """Deletes a held copy."""
+    """Deletes a held copy; raises `ValueError` for a path that names none."""
+    if not Path(prefix).name.startswith("ckpt-"):
+        raise ValueError(f"{str(prefix)!r} is no checkpoint")
     for part in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
         part.unlink()
 

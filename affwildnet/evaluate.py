@@ -114,7 +114,8 @@ def evaluate_checkpoints(
             except InputError as error:
                 failures[step] += 1
                 _tell_failure(error, failures[step], chosen.retries)
-                release_checkpoint(held or "")
+                if held:
+                    release_checkpoint(held)
                 continue
             evaluation = evaluate_model(
                 compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
@@ -124,7 +125,8 @@ def evaluate_checkpoints(
             write_evaluation(folder, chosen.partition, rows, evaluation, outputs)
             if validating:
                 catch_up_best(folder, rows[-1:])
-            release_checkpoint(held or "")
+            if held:
+                release_checkpoint(held)
             done += 1
             idle_since = time.monotonic()
             print(f"step {step}: " + ", ".join(f"CCC {name} {value:.3f}" for name, value in evaluation.ccc.items()))
@@ -184,8 +186,15 @@ def _watch_training(folder: ModelFolder, grace_seconds: float) -> Callable[[], b
 
     old, began = written(), time.monotonic()
 
+    told = False
+
     def ended() -> bool:
-        if not folder.training.exists() or read_json(folder.training)["state"] in ("running", "interrupted"):
+        nonlocal told
+        state = read_json(folder.training)["state"] if folder.training.exists() else "running"
+        if state == "interrupted" and not told:
+            told = True
+            print("training was interrupted: waiting for it to go on", flush=True)
+        if state in ("running", "interrupted"):
             return False
         return written() != old or time.monotonic() - began >= grace_seconds
 

@@ -15,6 +15,7 @@ from affwildnet.measured import EntryPredictions, by_output, moments_by_entry
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
 from tfrecords.corrupt import CorruptRecords
+from tfrecords.errors import InputError
 from tfrecords.index import RecordFile
 from tfrecords.loader import Batch, evaluation_dataset
 from tfrecords.loader_options import GAP_FACTOR
@@ -82,6 +83,9 @@ def evaluate_model(
     ``gap_factor`` and ``stride`` of the options `trained` that ``model.json`` keeps. With `frames_mode` ``all`` they
     hold every labelled frame, and a frame that is in several has the mean of its predictions; ``kept`` takes the
     sequences that the original's loader kept.
+
+    Raises:
+      InputError: no frame is left, or a record is damaged and `on_corrupt` is ``fatal``.
     """
     compiled.refresh()
     corrupt = CorruptRecords(on_corrupt == "skip")
@@ -95,6 +99,10 @@ def evaluate_model(
             pieces.setdefault(int(file), []).append(piece)
     entries = [_join(files[file], found) for file, found in sorted(pieces.items())]
     entries = [entry for entry in entries if len(entry.frames)]
+    if not entries:
+        what = f"no frame is left to measure with --frames_mode={frames_mode}, {len(corrupt.found)} records are damaged"
+        remedy = "use --frames_mode=all, or convert the workspace again"
+        raise InputError(files[0].path.parent, what, remedy)
     labelled = sum(len(file.frames) for file in files)
     return dataclasses.replace(measure(outputs, entries, labelled), frames_mode=frames_mode, corrupt=len(corrupt.found))
 

@@ -12,6 +12,7 @@ from affwildnet.predict_job import Predicted, predict_source
 from affwildnet.predict_options import PredictOptions
 from affwildnet.predict_sources import FAILURES, Source
 from tfrecords.errors import InputError
+from tfrecords.options import to_flags
 from tfrecords.workspace import write_csv
 
 FAILURE_COLUMNS = ("video", "reason", "command")
@@ -49,7 +50,7 @@ def write_failures(
     if not failed:
         path.unlink(missing_ok=True)
         return 0
-    flags = [f"--model={chosen.model}", f"--checkpoint={chosen.checkpoint}", f"--output={chosen.output}"]
+    flags = to_flags(chosen)
     rows = [
         {
             "video": source.place,

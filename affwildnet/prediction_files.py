@@ -20,6 +20,7 @@ BOX = ("x", "y", "width", "height")
 SYNTHETIC = "SYNTHETIC"
 SYNTHETIC_NOTICE = "SYNTHETIC: this model was trained on drawn faces and knows no people"
 _AFFECT_RANGE = "meant for [-1, 1], not clipped"
+_SCALES = {"valence": "-1 negative to 1 positive", "arousal": "-1 passive to 1 active"}
 _MEANINGS = {
     "valence": f"how negative (-1) to positive (1), {_AFFECT_RANGE}",
     "arousal": f"how passive (-1) to active (1), {_AFFECT_RANGE}",
@@ -77,11 +78,20 @@ def columns(outputs: Sequence[str]) -> dict[str, dict[str, str]]:
     return {name: {"unit": unit, "meaning": meaning} for name, (unit, meaning) in told.items()}
 
 
+def units(outputs: Sequence[str]) -> str:
+    """What the CSV's numbers mean, in one line without commas."""
+    scales = [f"{name} {_SCALES.get(name, 'as the model was trained')}" for name in outputs]
+    return "; ".join(["units: seconds s", "box pixels", *scales, "values are not clipped"])
+
+
 def write_rows(video: PredictedVideo, path: Path) -> None:
-    """The CSV: its first line names the columns (`columns`), a row a frame and person as they come."""
+    """The CSV: its first line names the columns (`columns`), a row a frame and person as they come.
+
+    The last column is always empty and its name tells the units, where no reader of CSV stumbles over them.
+    """
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns(video.outputs))
+        writer.writerow([*columns(video.outputs), units(video.outputs)])
         model = SYNTHETIC if video.synthetic else ""
         for row in video.sampled():
             cells: list[object] = [""] * (8 + len(video.outputs))
@@ -97,7 +107,7 @@ def write_rows(video: PredictedVideo, path: Path) -> None:
                     int(in_range(row.values)),
                 ]
             times = [row.frame + 1, f"{row.seconds:.4f}", row.source_frame + 1, f"{row.source_seconds:.4f}"]
-            writer.writerow([*times, *cells, model])
+            writer.writerow([*times, *cells, model, ""])
 
 
 def write_parquet(video: PredictedVideo, path: Path) -> None:

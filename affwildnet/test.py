@@ -24,6 +24,7 @@ from affwildnet.metrics import StreamingCCC
 from affwildnet.model_folder import ModelFolder, check_records, is_synthetic, load_model
 from affwildnet.stream_figures import write_figures
 from tfrecords import options
+from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
 from tfrecords.loader import read_labels
@@ -92,7 +93,7 @@ def test_model(
             notice = ", SYNTHETIC: drawn faces" if results["synthetic"] else ""
             write_figures(folder.test(which), evaluation.entries, outputs, told + notice)
         results["checkpoints"][which] = _result(folder, prefix, evaluation, outputs, intervals)
-    results["constant"] = constant_baseline(training, files, outputs)
+        results["constant"] = constant_baseline(training, evaluation.entries, outputs, chosen.on_corrupt)
     write_json(folder.root / "test" / "results.json", _without_nan(results))
     return results
 
@@ -112,14 +113,14 @@ def partition_sizes(workspace: Workspace) -> dict[str, dict[str, int]]:
 
 
 def constant_baseline(
-    training: list[RecordFile], tested: list[RecordFile], outputs: tuple[str, ...]
+    training: list[RecordFile], tested: list[EntryPredictions], outputs: tuple[str, ...], on_corrupt: str
 ) -> dict[str, dict[str, float]]:
     """CCC and MSE of always saying the training part's mean, by output; the CCC of a constant is 0."""
-    means = np.concatenate([read_labels(file, outputs) for file in training]).mean(axis=0)
+    corrupt = CorruptRecords(on_corrupt == "skip")
+    means = np.concatenate([read_labels(file, outputs, corrupt) for file in training]).mean(axis=0)
     streaming = StreamingCCC(len(outputs))
-    for file in tested:
-        labels = read_labels(file, outputs)
-        streaming.update(np.broadcast_to(means, labels.shape), labels)
+    for entry in tested:
+        streaming.update(np.broadcast_to(means, entry.labels.shape), entry.labels)
     return {
         "ccc": dict(zip(outputs, streaming.ccc().tolist(), strict=True)),
         "mse": dict(zip(outputs, streaming.mse().tolist(), strict=True)),

@@ -6,6 +6,7 @@ SIGTERM and SIGUSR1, a cluster's end of time, save a checkpoint and end with exi
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from affwildnet import heartbeat
 from affwildnet.cached_features import cache_features
 from affwildnet.composites import COMPOSITES
 from affwildnet.model_folder import ModelFolder
@@ -72,7 +74,8 @@ def train(
         tell(state="interrupted", step=signalled.step, reason=signalled.name)
         raise
     except BaseException:
-        tell(state="failed")
+        if heartbeat.SUPERVISOR not in os.environ:  # the supervisor starts all again, and tells when it gives up
+            tell(state="failed")
         raise
     tell(state="finished", step=step, **({"reason": reason} if reason else {}))
     return step

@@ -118,6 +118,9 @@ def training_facts(chosen: TrainOptions, optimizing: OptimizerOptions, loader: L
 def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
     """Raises `InputError` where sequences cannot be loaded as asked, or not for this network."""
     check_loader(loader, chosen.sequence_length)
+    if chosen.cache_features and loader.on_corrupt == "skip":
+        remedy = "find damaged records with python -m tfrecords.inspect --verify and convert them again"
+        raise InputError("--cache_features", "features are made of every record, damaged ones too", remedy)
     if loader.loader == "original" and (chosen.colour_order != "bgr" or chosen.preprocess != "paper"):
         remedy = "drop --colour_order and --preprocess, or use --loader=windows"
         raise InputError("--loader=original", "it gives BGR faces, (x - 128) / 128, and no others", remedy)

@@ -126,7 +126,7 @@ def training_dataset(
         if needs_faces and files[0].sidecar.profile == FEATURES:
             raise InputError(flag, "it changes faces, and these records hold features", "drop --cache_features")
     files = original_files(files) if original else files
-    replaced = shuffled_labels(files, labels, seed) if shuffle_labels else None
+    replaced = shuffled_labels(files, labels, seed, corrupt) if shuffle_labels else None
     weights = balancing_weights(files, labels, chosen, corrupt, replaced)
     place, parts = share
     own = batch // parts
@@ -188,9 +188,11 @@ def evaluation_dataset(
     return load_batches(files, batches, length, labels, corrupt=corrupt)
 
 
-def shuffled_labels(files: Sequence[RecordFile], labels: Sequence[str], seed: int) -> list[np.ndarray]:
+def shuffled_labels(
+    files: Sequence[RecordFile], labels: Sequence[str], seed: int, corrupt: CorruptRecords | None = None
+) -> list[np.ndarray]:
     """The labels of all frames dealt out again at random over all files, float32 (N, len(labels)) a file."""
-    own = [read_labels(file, labels) for file in files]
+    own = [read_labels(file, labels, corrupt) for file in files]
     dealt = np.random.default_rng([seed, 0]).permutation(np.concatenate(own))
     return np.split(dealt, np.cumsum([len(part) for part in own])[:-1])
 

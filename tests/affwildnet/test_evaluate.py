@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from affwildnet.bootstrap import BootstrapOptions
-from affwildnet.checkpoints import list_checkpoints
+from affwildnet.checkpoints import list_checkpoints, release_checkpoint
 from affwildnet.evaluate import EvaluateOptions, evaluate_checkpoints
 from affwildnet.evaluation_files import evaluations_without_gain, read_evaluations, request_stop
 from affwildnet.model_folder import ModelFolder, load_model
@@ -157,7 +157,29 @@ def test_evaluation_ends_when_a_training_that_says_running_leaves_nothing_new(fo
 def test_interrupted_training_is_waited_for_as_it_will_go_on(folder, demo_workspace, capsys):
     write_json(folder.training, {"state": "interrupted", "step": 3, "reason": "SIGTERM"})
     assert _evaluate(folder, demo_workspace, exit_after_idle_seconds=0.2) == 3
-    assert "nothing new for" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("training was interrupted") == 1 and "nothing new for" in said
+
+
+def test_checkpoint_that_is_not_there_whole_costs_no_other_file(folder, demo_workspace, tmp_path, monkeypatch):
+    for data in folder.checkpoints.glob("ckpt-3.data*"):
+        data.unlink()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / ".gitignore").write_text("kept")
+    monkeypatch.chdir(here)
+    assert _evaluate(folder, demo_workspace, retries=1) == 2
+    assert [path.name for path in here.iterdir()] == [".gitignore"]
+    for nothing in ("", ".", str(here)):
+        with pytest.raises(ValueError, match="no checkpoint"):
+            release_checkpoint(nothing)
+
+
+def test_nothing_to_measure_is_a_sentence(folder, demo_workspace):
+    told = read_json(folder.model)
+    write_json(folder.model, told | {"training": told["training"] | {"sequence_length": 100_000}})
+    with pytest.raises(InputError, match="no frame is left to measure with --frames_mode=kept"):
+        _evaluate(folder, demo_workspace, frames_mode="kept")
 
 
 def test_end_of_training_is_believed_whatever_the_clocks_say(folder, demo_workspace):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from affwildnet.predict_job import check_in_the_way, is_current, load_tools, model_stamp, predict_source
 from affwildnet.predict_options import PredictOptions, check_options
 from affwildnet.predict_sources import Source, find_sources
-from affwildnet.prediction_files import columns
+from affwildnet.prediction_files import columns, units
 from affwildnet.serving import open_model
 from affwildnet.source_faces import find_faces
 from affwildnet.video_prediction import predict_frames
@@ -26,7 +26,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import read_csv
 
 ROOT = Path(__file__).parents[2]
-COLUMNS = list(columns(("valence", "arousal")))
+COLUMNS = [*columns(("valence", "arousal")), units(("valence", "arousal"))]
 
 
 @pytest.fixture(scope="module")
