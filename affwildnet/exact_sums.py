@@ -51,5 +51,6 @@ def exact_product_sum(left: np.ndarray, right: np.ndarray) -> int:
 def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values as sums of two with at most 27 bits each, whose products float64 holds (Dekker 1971)."""
     fractions, exponents = np.frexp(values)
-    high = np.ldexp(np.trunc(np.ldexp(fractions, _LOW)), exponents - _LOW)
+    # Rounded, not cut: what is left, of either sign, then has 26 bits.
+    high = np.ldexp(np.rint(np.ldexp(fractions, _LOW)), exponents - _LOW)
     return high, values - high

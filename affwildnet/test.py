@@ -139,6 +139,12 @@ def write_predictions(path: Path, entry: EntryPredictions, outputs: tuple[str, .
     write_csv(path, columns, rows)
 
 
+def _place(folder: ModelFolder, prefix: str) -> str:
+    """The checkpoint as a path in the folder, or whole where it lies elsewhere (behind a link)."""
+    path, root = Path(prefix).resolve(), folder.root.resolve()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
 def _result(
     folder: ModelFolder, prefix: str, evaluation: Evaluation, outputs: tuple[str, ...], intervals: BootstrapOptions
 ) -> dict[str, Any]:
@@ -146,7 +152,7 @@ def _result(
     by_clip = moments_by_clip(evaluation.entries)
     return {
         "step": checkpoint_step(prefix),
-        "checkpoint": Path(prefix).resolve().relative_to(folder.root.resolve()).as_posix(),
+        "checkpoint": _place(folder, prefix),
         "ccc": evaluation.ccc,
         "population_ccc": evaluation.population_ccc,
         "mse": evaluation.mse,

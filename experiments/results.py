@@ -55,11 +55,14 @@ def read_tested(folder: Path) -> Tested | None:
 
 
 def read_validation(folder: Path) -> dict[str, np.ndarray]:
-    """Columns of ``evaluations.csv`` as numbers, in the order of steps; {} where nothing was evaluated."""
+    """Columns of ``evaluations.csv`` as numbers, NaN for empty, in the order of steps; {} where nothing was evaluated.
+
+    Columns of words, as ``checkpoint``, are left out.
+    """
     path = folder / "evaluations.csv"
     rows = sorted(read_csv(path), key=lambda row: int(row["step"])) if path.exists() else []
-    names = [name for name in (rows[0] if rows else {}) if name != "checkpoint"]
-    return {name: np.array([float(row[name]) for row in rows]) for name in names}
+    names = [name for name in (rows[0] if rows else {}) if name not in ("checkpoint", "frames_mode")]
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
 
 
 def read_curves(folder: Path, dimension: str) -> dict[str, EntryCurves]:

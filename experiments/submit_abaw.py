@@ -108,7 +108,7 @@ def fill_frames(frames: np.ndarray, values: np.ndarray, count: int) -> np.ndarra
     Between frames with a face they go straight from one to the next; before the first and after the last they stay.
     """
     wanted = np.arange(1, count + 1)
-    return np.clip(np.stack([np.interp(wanted, frames, column) for column in values.T], axis=1), -1, 1)
+    return np.stack([np.interp(wanted, frames, column) for column in np.clip(values, -1, 1).T], axis=1)
 
 
 def format_submission(values: np.ndarray) -> str:

@@ -91,7 +91,8 @@ class AttentionCell(tf.keras.layers.Layer):
         window = tf.reshape(flat_window, [-1, self.attn_length, self.output_size])
 
         attended = project([inputs, attention], self.input_kernel, self.input_bias)
-        cell_output, cell_states = self.cell(attended, cell_states, kept=kept)
+        # Only a stack has a place for it.
+        cell_output, cell_states = self.cell(attended, cell_states, **({} if kept is None else {"kept": kept}))
         query = project(cell_states, self.query_kernel, self.query_bias)
         attention = attend(window, query, tf.convert_to_tensor(self.window_kernel)[0, 0], self.score)
         output = project([cell_output, attention], self.output_kernel, self.output_bias)

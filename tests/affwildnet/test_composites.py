@@ -127,7 +127,7 @@ def test_composite_names_options_of_training_or_model(name):
 def test_composite_fills_flags_that_are_not_given(tmp_path):
     program = (
         "from absl import flags; from affwildnet import train; import dataclasses\n"
-        "train.train = lambda folder, workspace, run, model, chosen: print(model, chosen) or 1\n"
+        "train.train = lambda folder, workspace, run, model, chosen, *others: print(model, chosen) or 1\n"
         "train.run()"
     )
     words = ["--composite=va_crnn", "--batch=3", "--workspace=w", "--model=m", "--gpu=-1"]

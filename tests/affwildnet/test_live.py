@@ -119,6 +119,15 @@ def test_stream_without_a_page_is_predicted_for_the_seconds_asked_for(tmp_path, 
 
 
 def test_first_signal_asks_to_stop_and_the_second_is_as_always():
+    # Importing dask_jobqueue, as other tests do, changes what Ctrl-C does in this process.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _interrupt_twice()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_twice():
     with stopped_by_signals() as stopped:
         assert not stopped.is_set()
         os.kill(os.getpid(), signal.SIGINT)
