@@ -34,6 +34,7 @@ def test_rnn_says_of_each_target_at_batch_2_whether_it_was_met() -> None:
         assert found["target"] == target and found["met"] is (found["ratio"] >= target)
 
 
+@pytest.mark.slow
 def test_case0_says_whether_the_ratio_and_the_loss_met_their_targets() -> None:
     results = run("benchmarks.case0", "--backbone=small_cnn", "--clips=2", "--frames=80", "--rounds=1")
     del results["stdout"]
