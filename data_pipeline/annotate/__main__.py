@@ -97,6 +97,7 @@ def main(argv: list[str]) -> int:
         access_log=False,
         server_header=False,
         lifespan="on",
+        timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
         ssl_certfile=chosen.certificate or None,
         ssl_keyfile=chosen.key or None,

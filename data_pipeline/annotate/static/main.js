@@ -34,7 +34,6 @@ async function route() {
     if (unused) say(`${unused} s recorded here were not needed: the pass went on in another window.`);
     if (mine.signal.aborted) return undefined;
     await (VIEWS[view] ?? showList)(main, state, view === 'practice' ? ['', ...rest] : rest, mine.signal);
-    if (!mine.signal.aborted) main.focus({ preventScroll: true });
   } catch (error) {
     if (mine.signal.aborted) return undefined;
     if (error instanceof ApiError && error.status === 401) return askToken();

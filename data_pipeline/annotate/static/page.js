@@ -22,6 +22,8 @@ export function fill(main, name) {
   const root = element('div');
   root.append(byId(`view-${name}`).content.cloneNode(true));
   main.replaceChildren(root);
+  // At once: later it would take the focus from whoever is quick.
+  main.focus({ preventScroll: true });
   return (selector) => root.querySelector(selector);
 }
 

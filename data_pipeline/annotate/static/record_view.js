@@ -107,7 +107,8 @@ class Run {
       }
     }, options);
     video.addEventListener('ended', () => this.ended(), options);
-    video.addEventListener('pause', () => !video.ended && this.pause('paused'), options);
+    // Told late, it may be over already.
+    video.addEventListener('pause', () => video.paused && !video.ended && this.pause('paused'), options);
     video.addEventListener('waiting', () => this.phase === 'playing' && this.recorder.event('waiting', this.position), options);
     video.addEventListener('error', () => {
       this.pause('video_error');

@@ -213,7 +213,9 @@ def test_pause_seek_and_a_hidden_page_make_no_false_stamp(annotated, serve, open
     page = open_page(server.url, init=PAD, input="gamepad", gamepad=pad)
     _record(page, server.url)
     page.keyboard.press("Space")
-    _at(page, 0.7)
+    _at(page, 0.3)
+    page.evaluate("() => { const end = performance.now() + 400; while (performance.now() < end); }")
+    _at(page, 0.9)
     page.keyboard.press("Space")
     assert "Paused" in page.inner_text("#paused")
     page.evaluate("() => { window.stick.axis = -1; }")
@@ -238,8 +240,55 @@ def test_pause_seek_and_a_hidden_page_make_no_false_stamp(annotated, serve, open
     lines = _lines(annotated)
     events = _events(lines)
     assert events.count("play") == 4 and {"paused", "hidden", "back", "redo", "ended"} <= set(events)
+    assert {"blocked", "gap"} <= set(events)  # while the page was busy nobody asked the stick
     # What was replaced is still in the pass's file.
     assert sum(len(line.get("samples", ())) for line in lines) > 1.3 * len(_trace(annotated).stamps)
+
+
+def test_link_with_the_token_signs_in_and_another_token_does_not(annotated, serve, open_page):
+    server = serve(annotated, "--host=0.0.0.0", "--token=0123456789abcdef")
+    here = f"http://127.0.0.1:{server.port}/"
+    page = open_page(here)
+    page.fill("#token", "fedcba9876543210")
+    page.click("text=Sign in")
+    page.wait_for_selector("#alert:has-text('this is not the server')")
+    page = open_page(f"{here}#token=0123456789abcdef")
+    page.wait_for_selector("#todo li")
+    assert "token" not in page.url
+
+
+CLOCK = """async () => {
+  const { VideoClock } = await import('/static/clock.js');
+  const stamped = [];
+  const events = [];
+  const video = { playbackRate: 1, cancelVideoFrameCallback: () => {}, requestVideoFrameCallback: () => 0 };
+  const clock = new VideoClock(video, 30, (item, at) => stamped.push([item.moment, at]), (name) => events.push(name));
+  clock.start();
+  // 30 frames a second; after the fifth the decoder stalls for half a second, after the tenth the video jumps by 3 s.
+  let [shown, media] = [1000, 0];
+  for (let frame = 0; frame < 15; frame += 1) {
+    for (let part = 0; part < 2; part += 1) clock.place({ moment: shown + 16 * part });
+    if (frame === 5) {
+      for (let late = 40; late < 500; late += 20) clock.place({ moment: shown + late });
+      shown += 500;
+    }
+    if (frame === 10) media += 3;
+    clock.frame(shown, media);
+    shown += 1000 / 30;
+    media += 1 / 30;
+  }
+  clock.stop();
+  return { stamped, events };
+}"""
+
+
+def test_clock_gives_no_stamp_to_a_stalled_or_a_jumping_picture(annotated, serve, open_page):
+    page = open_page(serve(annotated).url)
+    found = page.evaluate(CLOCK)
+    assert found["events"] == ["stalled", "skipped", "stalled"]
+    # Up to the fifth frame the video's time is the clock's, then half a second behind it, at last 3 s before that.
+    offsets = [round(at - (moment - 1000) / 1000, 3) for moment, at in found["stamped"]]
+    assert sorted(set(offsets)) == [-0.5, 0.0, 2.5] and len(offsets) >= 20
 
 
 @pytest.mark.slow
