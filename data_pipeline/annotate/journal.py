@@ -200,7 +200,7 @@ class Journal:
                 _flush(self._file.fileno())
         except Exception as error:  # whatever it is, those who wait are told and the writer goes on
             self._writer_epoch += 1
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 os.ftruncate(self._file.fileno(), self._size)
             for job in jobs:
                 job[4](None, error)
