@@ -197,7 +197,9 @@ async def _open(request: Request) -> Response:
     journal: Journal = request.app.state.journal
     body, key = await read_body(request), last_pass_of(request)
     if site.watch_first and not clips.is_watched(site.workspace, key.annotator, key.entry):
-        raise HTTPException(403, "Watch the clip as a whole first: that is its page 'Watch first' in the list of clips.")
+        raise HTTPException(
+            403, "Watch the clip as a whole first: that is its page 'Watch first' in the list of clips."
+        )
     if journal.progress(key).finished:
         if body.get("again") is not True:
             return JSONResponse({"pass": key.number, "finished": True})

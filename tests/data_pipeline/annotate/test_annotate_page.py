@@ -667,8 +667,9 @@ def test_nothing_at_the_bar_overlaps_or_is_cut(annotated, serve, open_page, widt
         """pieces => {
         const box = (one) => { const b = one.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
         const all = (query) => [...document.querySelectorAll(query)].filter((one) => one.checkVisibility()).map(box);
-        return { pieces: all(pieces), bar: box(document.querySelector('.bar')), said: box(document.querySelector('#status')),
-          levels: all('.level'), inside: all('.manikin, .level span'), scale: box(document.querySelector('.scale')) };
+        const one = (query) => box(document.querySelector(query));
+        return { pieces: all(pieces), bar: one('.bar'), said: one('#status'), levels: all('.level'),
+          inside: all('.manikin, .level span'), scale: one('.scale') };
         }""",
         PIECES,
     )
