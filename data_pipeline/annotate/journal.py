@@ -236,8 +236,8 @@ class Journal:
             aside = self._workspace.annotations / KEPT_ASIDE
             append_durably(aside, b"".join(strange))
             print(
-                f"warning: {len(strange)} batches of clips that the manifest lacks are kept in {aside}; when the manifest "
-                f"has them again, stop the server and append the file to {self._path}",
+                f"warning: {len(strange)} batches of clips that the manifest lacks are kept in {aside}; "
+                f"when the manifest has them again, stop the server and append the file to {self._path}",
                 file=sys.stderr,
             )
         self._size = self._path.stat().st_size

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import numpy as np
 import psutil
 import pytest
 from coded_clips import CODED, SECONDS, TWO
+from stalling import stalling_proxy
 
 from data_pipeline.annotate.passes import read_lines
 from data_pipeline.annotations import NO_VALUE, read_trace
+from data_pipeline.decode import ffmpeg_binary
 from tfrecords.workspace import write_json, write_text
 
 PAD = (Path(__file__).parent / "pad.js").read_text()
@@ -394,6 +397,28 @@ def test_closed_tab_sends_what_it_has(annotated, serve, open_page):
     for session in {line["session"] for line in lines}:
         numbers = [line["number"] for line in lines if line["session"] == session]
         assert numbers == list(range(len(numbers)))
+
+
+def test_stalled_decode_is_recorded_and_makes_no_false_stamp(annotated, serve, open_page):
+    """The bytes stop coming amid the clip, and the stick goes on moving; it is not paused, the player waits."""
+    _watched(annotated, "zoe", CODED)
+    whole = annotated.clip(CODED)
+    large = whole.with_name("large.mp4")  # its index in front, and more than what a browser takes at once
+    command = [ffmpeg_binary(), "-v", "error", "-y", "-i", str(whole), "-an", "-vf", "noise=alls=40:allf=t"]
+    subprocess.run([*command, "-c:v", "libx264", "-crf", "8", "-movflags", "+faststart", str(large)], check=True)
+    large.rename(whole)
+    server = serve(annotated)
+    with stalling_proxy(server.port, whole.stat().st_size // 2) as (port, go_on):
+        page = open_page(f"http://127.0.0.1:{port}/", init=PAD, input="gamepad", gamepad=STICK)
+        _record(page, f"http://127.0.0.1:{port}/")
+        page.keyboard.press("Space")
+        page.wait_for_function("() => document.querySelector('.record video').readyState < 3")
+        page.wait_for_timeout(800)
+        assert page.eval_on_selector(".record video", "video => !video.paused && !video.ended")
+        go_on.set()
+        _done(page)
+        _assert_follows(page, annotated)
+    assert {"waiting", "stalled"} <= set(_events(_lines(annotated)))
 
 
 def test_batches_that_the_server_refuses_stay_in_the_browser(annotated, serve, open_page):
