@@ -14,13 +14,13 @@ import { ValueBar } from './value_bar.js';
 const BACK_SECONDS = 5;
 
 export async function showRecord(main, state, [entry, dimension], leaving) {
-  const find = fill(main, 'record');
   const practice = entry ? null : await get(path('api', 'practice', dimension));
   const facts = practice
     ? { clip: 'the practice face', seconds: practice.seconds, frame_rate: 30, person: 0, boxes: [] }
     : await get(path('api', 'clip', entry));
   const known = practice ? { position: 0, finished: false } : await get(path('api', 'open', state.name, entry, dimension));
   if (leaving.aborted) return;
+  const find = fill(main, 'record');
   const run = new Run(find, state, entry, dimension, facts, practice, known);
   document.body.classList.add('recording');
   leaving.addEventListener('abort', () => run.close());

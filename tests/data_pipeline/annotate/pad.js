@@ -6,7 +6,7 @@
   canvas.height = 40;
   const pen = canvas.getContext('2d', { willReadFrequently: true });
   let watched = null;
-  window.shownFrames = []; // [milliseconds, number]
+  window.shownFrames = []; // [milliseconds, number, seconds]
   window.stick = { there: true, axis: null };
   window.stick.since = null; // milliseconds: since when it rests, where it does; browsers tell the last change
   const watch = (video) => {
@@ -16,7 +16,7 @@
       const { data } = pen.getImageData(0, 20, 320, 1);
       let frame = 0;
       for (let bit = 0; bit < 8; bit += 1) frame |= (data[4 * (40 * bit + 20)] > 128) << bit;
-      window.shownFrames.push([facts.expectedDisplayTime, frame]);
+      window.shownFrames.push([facts.expectedDisplayTime, frame, facts.mediaTime]);
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
