@@ -133,6 +133,11 @@ def test_requests_of_other_sites_are_refused(client, headers, status):
         assert client.get(f"/video/{CODED}", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "[::1]:8770", "LOCALHOST:80"])
+def test_every_name_of_this_machine_alone_is_served(client, host):
+    assert client.get("/api/list/zoe", headers={"host": host}).status_code == 200
+
+
 def test_headers_keep_other_scripts_out(client):
     for path in ("/", "/static/main.js", "/api/list/zoe", f"/video/{CODED}", "/nothing"):
         headers = client.get(path).headers
