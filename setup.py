@@ -47,7 +47,7 @@ REQUIREMENTS = [
 ]
 
 EXTRAS = {
-    "annotate": ["starlette", "uvicorn"],
+    "annotate": ["starlette>=1.5.1", "uvicorn"],
     "dev": [
         "dask-jobqueue",
         "httpx",

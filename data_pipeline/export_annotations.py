@@ -9,12 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_pipeline.annotations import Trace, find_annotators, find_dimensions, read_trace
-from data_pipeline.exporters import EXPORTERS
+from data_pipeline.exporters import EXPORTERS, WHOLE
 from data_pipeline.manifest import read_manifest
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace
+
+_MOST_TOLD = 20  # annotations that were left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +33,16 @@ class ExportAnnotationsOptions:
     )
 
 
-def export_annotations(workspace: Workspace, chosen: ExportAnnotationsOptions, folder: Path) -> list[Path]:
-    """Writes the annotations of all entries that have any; returns the files.
+@dataclasses.dataclass
+class Exported:
+    """The files that were written, and what the form has no place for, ``ANNOTATOR/ENTRY: DIMENSION …`` each."""
+
+    files: list[Path] = dataclasses.field(default_factory=list)
+    left_out: list[str] = dataclasses.field(default_factory=list)
+
+
+def export_annotations(workspace: Workspace, chosen: ExportAnnotationsOptions, folder: Path) -> Exported:
+    """Writes the annotations of all entries that have any.
 
     Raises:
       InputError: nothing was annotated, an entry is not in the manifest, or a bad annotation.
@@ -42,14 +52,30 @@ def export_annotations(workspace: Workspace, chosen: ExportAnnotationsOptions, f
     if unknown:
         raise InputError(workspace.manifest, f"there is no entry {unknown[0]}", "name entries of the manifest")
     write = EXPORTERS[chosen.to or ""]
-    written: list[Path] = []
+    done = Exported()
     for entry in tqdm([name for name in names if not chosen.entries or name in chosen.entries], unit="entry"):
         traces = _read_traces(workspace, entry, chosen.annotators)
         if traces:
-            written += write(entry, workspace.clip(names[entry].clip), traces, folder, chosen.samples_per_second)
-    if not written:
-        raise InputError(workspace.annotations, "there is no annotation to export", "annotate, or name others")
-    return written
+            done.files += write(entry, workspace.clip(names[entry].clip), traces, folder, chosen.samples_per_second)
+            done.left_out += _left_out(chosen.to or "", entry, traces)
+    if not done.files:
+        what = "there is no annotation to export"
+        if done.left_out:
+            what = f"{chosen.to} has no place for any of {len(done.left_out)} annotations: {done.left_out[0]}"
+        raise InputError(workspace.annotations, what, "annotate, or name others")
+    return done
+
+
+def _left_out(form: str, entry: str, traces: dict[str, dict[str, Trace]]) -> list[str]:
+    whole = WHOLE.get(form)
+    if not whole:
+        return []
+    found = []
+    for annotator, of_it in traces.items():
+        lost = [name for name in of_it if name not in whole or not all(other in of_it for other in whole)]
+        if lost:
+            found.append(f"{annotator}/{entry}: {' '.join(lost)}")
+    return found
 
 
 def _read_traces(workspace: Workspace, entry: str, annotators: tuple[str, ...]) -> dict[str, dict[str, Trace]]:
@@ -68,8 +94,15 @@ def main(argv: list[str]) -> int:
         remedy = f"name the form ({', '.join(sorted(EXPORTERS))}) and the two folders"
         raise InputError("--workspace, --to and --folder", "all three are needed", remedy)
     folder = Path(chosen.folder)
-    written = export_annotations(Workspace(Path(chosen.workspace)), chosen, folder)
-    print(f"{len(written)} files in {folder}")
+    done = export_annotations(Workspace(Path(chosen.workspace)), chosen, folder)
+    print(f"{len(done.files)} files in {folder}")
+    if done.left_out:
+        needs = " and ".join(WHOLE[chosen.to])
+        print(f"left out, as a file of {chosen.to} holds {needs} and no other: {len(done.left_out)}")
+        for line in done.left_out[:_MOST_TOLD]:
+            print(f"  {line}")
+        if len(done.left_out) > _MOST_TOLD:
+            print(f"  and {len(done.left_out) - _MOST_TOLD} more")
     return 0
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import ipaddress
 import re
 import secrets
 import socket
 from pathlib import Path
 
+from data_pipeline.annotate.loopback import is_loopback
 from data_pipeline.annotations import DIMENSIONS
 from data_pipeline.manifest import read_manifest
 from tfrecords import options
 from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace
+
+MOST_CONNECTIONS = 1000  # at once; a page has a few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class AnnotateOptions:
     order: str = option("fixed", "order of the clips; random: an annotator's own", choices=("fixed", "random"))
     seed: int = option(0, "of the random order")
     dimensions: tuple[str, ...] = option(DIMENSIONS, "what is annotated, in order")
+    watch_first: bool = option(True, "a clip is annotated once it was watched as a whole; --nowatch_first: at once")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -49,14 +52,6 @@ def listen(host: str, port: int) -> socket.socket:
         what = f"{host}:{port} cannot be served on ({error.strerror})"
         raise InputError("--host and --port", what, "name another port, or an address of this machine") from None
     return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main(argv: list[str]) -> int:
@@ -81,7 +76,7 @@ def main(argv: list[str]) -> int:
     host = chosen.host or "127.0.0.1"
     listening = listen(host, chosen.port)
     journal = Journal(workspace, {entry for row in rows for entry in row.entries()})
-    app = make_app(Site(workspace, chosen.dimensions, chosen.order, chosen.seed, token), journal)
+    app = make_app(Site(workspace, chosen.dimensions, chosen.order, chosen.seed, token, chosen.watch_first), journal)
     scheme = "https" if chosen.certificate else "http"
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"{scheme}://{shown}:{listening.getsockname()[1]}/" + (f"#token={token}" if token else "")
@@ -98,6 +93,7 @@ def main(argv: list[str]) -> int:
         server_header=False,
         lifespan="on",
         timeout_keep_alive=30,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=3,
         ssl_certfile=chosen.certificate or None,
         ssl_keyfile=chosen.key or None,

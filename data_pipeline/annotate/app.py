@@ -35,7 +35,6 @@ from data_pipeline.annotate.asked import (
 )
 from data_pipeline.annotate.guard import COOKIE, Guard, is_token
 from data_pipeline.annotate.journal import Journal, OutOfTurn
-from data_pipeline.annotate.passes import FOLDER, Pass
 from tfrecords.workspace import Workspace, check_name, write_json
 
 LEAST_WATCHED = 0.9  # of a clip, before it is annotated
@@ -76,7 +75,7 @@ def make_app(site: Site, journal: Journal) -> Starlette:
         Route(f"/api/edit/{one}", _edit, methods=["POST"]),
     ]
     handlers: dict[Any, Any] = {
-        OutOfTurn: lambda request, error: _error(409, str(error), expected=error.expected),
+        OutOfTurn: lambda request, error: _error(409, str(error), reason=error.reason, expected=error.expected),
         OSError: lambda request, error: _error(507, f"this could not be written ({error.strerror or error})"),
         ValueError: _bad_input,
         HTTPException: lambda request, error: _error(error.status_code, error.detail),
@@ -179,7 +178,7 @@ async def _watched(request: Request) -> Response:
     share, said = clips.watched_share(body.get("spans", []), seconds), body.get("said") is True
     if share < LEAST_WATCHED and not said:
         return JSONResponse({"watched": False, "share": share})
-    path = Pass(annotator, entry.name, "", 0).folder(site.workspace) / FOLDER / "watched.json"
+    path = clips.watched_path(site.workspace, annotator, entry.name)
     facts = {"watched": publish.now(), "share": round(share, 3), "said": said}
     await request.app.state.journal.run(functools.partial(write_json, path, facts))
     return JSONResponse({"watched": True, "share": share})
@@ -197,6 +196,10 @@ async def _open(request: Request) -> Response:
     site: Site = request.app.state.site
     journal: Journal = request.app.state.journal
     body, key = await read_body(request), last_pass_of(request)
+    if site.watch_first and not clips.is_watched(site.workspace, key.annotator, key.entry):
+        raise HTTPException(
+            403, "Watch the clip as a whole first: that is its page 'Watch first' in the list of clips."
+        )
     if journal.progress(key).finished:
         if body.get("again") is not True:
             return JSONResponse({"pass": key.number, "finished": True})
@@ -248,5 +251,6 @@ async def _edit(request: Request) -> Response:
     site: Site = request.app.state.site
     change, key = await read_body(request), pass_of(request)
     by = check_name(str(change.get("by", "")), "the annotator")
-    await request.app.state.journal.run(functools.partial(publish.edit, site.workspace, key, by, change))
+    seconds = await run_in_threadpool(clips.clip_seconds, site.workspace, entry_of(request))
+    await request.app.state.journal.run(functools.partial(publish.edit, site.workspace, key, by, change, seconds))
     return await _reviewed(site.workspace, key.entry, key.dimension)

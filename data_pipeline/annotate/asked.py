@@ -26,6 +26,7 @@ class Site:
     order: str
     seed: int
     token: str
+    watch_first: bool
 
     def entries(self) -> dict[str, clips.Entry]:
         """The manifest's entries, read again when it has changed."""
@@ -46,9 +47,11 @@ async def read_body(request: Request) -> dict[str, Any]:
         if len(body) > MOST_BYTES:
             raise HTTPException(413, "this is more than a request may hold")
     try:
-        found = json.loads(bytes(body), parse_constant=_no_number)
+        found = json.loads(bytes(body).decode(), parse_constant=_no_number, parse_int=_whole_number)
     except (RecursionError, UnicodeDecodeError, json.JSONDecodeError):
         raise ValueError("this is no JSON") from None
+    if b"\\u" in body:  # an escape may stand for half a sign, which no file can hold
+        _check_text(found)
     if not isinstance(found, dict):
         raise ValueError("this is no JSON object")
     return found
@@ -56,6 +59,20 @@ async def read_body(request: Request) -> dict[str, Any]:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number")
+
+
+def _whole_number(digits: str) -> int:
+    """What fits a float, as all that is done with it needs."""
+    if len(digits) > 20:
+        raise ValueError("a number is too large")
+    return int(digits)
+
+
+def _check_text(found: Any) -> None:
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a sign (a lone surrogate)") from None
 
 
 def entry_of(request: Request) -> clips.Entry:

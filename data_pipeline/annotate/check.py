@@ -10,6 +10,7 @@ from data_pipeline.annotations import Trace
 
 # The matcher labels no frame that is further than this from a stamp (its default).
 LONGEST_GAP = 1.0
+PAST_END = 0.5  # seconds: players and ffprobe differ by a frame or so in how long a clip is
 TOLD_GAP = 0.1  # shorter ones are the display's own
 LEAST_RATE = 5.0  # samples a second
 _GAPS_TOLD = 20
@@ -35,6 +36,8 @@ def check_trace(trace: Trace, seconds: float) -> dict[str, Any]:
     problems += [(start, f"Between {start:.2f} s and {end:.2f} s there is no sample.") for start, end in long]
     if last < seconds - LONGEST_GAP:
         problems.append((last, f"The last sample is at {last:.2f} s, the clip ends at {seconds:.2f} s."))
+    if last > seconds + PAST_END:
+        problems.append((max(0.0, seconds - LONGEST_GAP), f"The last sample is at {last:.2f} s, after the clip's end."))
     rate = (len(stamps) - 1) / (last - first) if last > first else 0.0
     if not problems and rate < LEAST_RATE:
         problems.append((first, f"There are only {rate:.1f} samples a second."))

@@ -141,7 +141,16 @@ def annotator_state(workspace: Workspace, entry: Entry, annotator: str, dimensio
         done = (folder / f"{dimension}.txt").exists()
         begun = bool(numbers) and not is_finished(Pass(annotator, entry.name, dimension, numbers[-1]).path(workspace))
         states[dimension] = {"done": done, "begun": begun, "passes": len(numbers)}
-    return {"watched": (folder / FOLDER / "watched.json").exists(), "dimensions": states}
+    return {"watched": is_watched(workspace, annotator, entry.name), "dimensions": states}
+
+
+def watched_path(workspace: Workspace, annotator: str, entry: str) -> Path:
+    """The file that says that the annotator has watched the entry as a whole."""
+    return Pass(annotator, entry, "", 0).folder(workspace) / FOLDER / "watched.json"
+
+
+def is_watched(workspace: Workspace, annotator: str, entry: str) -> bool:
+    return watched_path(workspace, annotator, entry).exists()
 
 
 def is_finished(path: Path) -> bool:

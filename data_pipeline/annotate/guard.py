@@ -15,9 +15,10 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data_pipeline.annotate.loopback import is_loopback
+
 MOST_BYTES = 512 * 1024  # of a request's body
 COOKIE = "affwildnet_annotate"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 # These hold nothing of the workspace, and signing in needs them.
 OPEN_PATHS = ("/", "/static/", "/api/sign_in")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
@@ -71,7 +72,7 @@ class Guard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if not named or (not self._token and named[1].lower() not in LOOPBACK):
+        if not named or (not self._token and not is_loopback(named[1])):
             return 421, "this host name is not this server's"
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return 405, "only GET and POST are served"

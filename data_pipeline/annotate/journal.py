@@ -20,22 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.annotate.passes import Pass, Progress, cut_torn_line, parse_pass, read_lines
+from data_pipeline.removal.log import log_path
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
 NAME = ".journal.jsonl"
+KEPT_ASIDE = "not_in_manifest.jsonl"  # lines of the journal whose clips the manifest lacks
 MOST_BYTES = 4_000_000  # of the journal, before its lines are moved
 
 # What the writer does, and who is told how it went.
 _Done = Callable[[Any, BaseException | None], None]
-_Job = tuple[Callable[[], Any] | None, "Pass | None", dict[str, Any] | None, int, _Done]
+_Job = tuple[Callable[[], Any] | None, "Pass | None", bytes, int, _Done]
 
 
 class OutOfTurn(Exception):
     """A batch that does not follow the last one, or comes from a page that no longer records the pass."""
 
-    def __init__(self, what: str, expected: int) -> None:
+    def __init__(self, what: str, reason: str, expected: int) -> None:
+        """Args: what: a sentence; reason: ``missing``, ``elsewhere`` or ``finished``; expected: the next number."""
         super().__init__(what)
+        self.reason = reason
         self.expected = expected
 
 
@@ -101,15 +105,16 @@ class Journal:
         last = progress.numbers.get(line["session"], -1)
         if line["number"] > 0 and progress.is_new(line):
             if line["session"] != progress.owner:
-                raise OutOfTurn("this pass goes on in another window", last + 1)
+                raise OutOfTurn("this pass goes on in another window", "elsewhere", last + 1)
             if progress.finished:
-                raise OutOfTurn("this pass is finished", last + 1)
+                raise OutOfTurn("this pass is finished", "finished", last + 1)
         if line["number"] > last + 1:
-            raise OutOfTurn(f"batch {last + 1} is missing", last + 1)
-        new = progress.is_new(line)
-        if new:
+            raise OutOfTurn(f"batch {last + 1} is missing", "missing", last + 1)
+        data = b""
+        if progress.is_new(line):
+            data = _as_line({"pass": str(key), **line})  # before it counts as taken in: it may be none
             progress.take(line)
-        await self._submit(None, key, {"pass": str(key), **line} if new else None)
+        await self._submit(None, key, data)
 
     async def run(self, work: Callable[[], Any], moved: Pass | None = None) -> Any:
         """Does `work` in the writer's turn, after the lines of the pass `moved` are in its file; returns its result."""
@@ -119,14 +124,14 @@ class Journal:
                 self._move(moved)
             return work()
 
-        return await self._submit(whole, None, None)
+        return await self._submit(whole, None, b"")
 
-    async def _submit(self, work: Callable[[], Any] | None, key: Pass | None, line: dict[str, Any] | None) -> Any:
+    async def _submit(self, work: Callable[[], Any] | None, key: Pass | None, line: bytes) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
         def settle(result: Any, error: BaseException | None) -> None:
-            if isinstance(error, OSError) and self._epoch != self._writer_epoch:
+            if error is not None and self._epoch != self._writer_epoch:
                 # Nothing after the last durable line was taken in: what each pass has is read again.
                 self._accepted.clear()
                 self._epoch = self._writer_epoch
@@ -163,9 +168,11 @@ class Journal:
                     self._work(job)
             self._commit(waiting)
             if self._size > MOST_BYTES:
-                # They stay in the journal, then, and the next group tries again.
-                with contextlib.suppress(OSError):
+                try:
                     self._move_lines()
+                except Exception as error:
+                    # They stay in the journal, then, and the next group tries again.
+                    print(f"warning: the journal cannot be moved to the passes: {error}", file=sys.stderr, flush=True)
 
     def _work(self, job: _Job) -> None:
         work, _, _, _, done = job
@@ -183,17 +190,17 @@ class Journal:
         jobs = [job for job in jobs if job[3] >= self._writer_epoch]
         for job in stale:
             job[4](None, OSError("an earlier batch could not be written"))
-        lines = [(key, _as_line(line)) for _, key, line, _, _ in jobs if line is not None and key is not None]
-        data = b"".join(line for _, line in lines)
         try:
+            lines = [(key, line) for _, key, line, _, _ in jobs if line and key is not None]
+            data = b"".join(line for _, line in lines)
             if data:
                 view = memoryview(data)
                 while view:
                     view = view[self._file.write(view) :]
                 _flush(self._file.fileno())
-        except OSError as error:
+        except Exception as error:  # whatever it is, those who wait are told and the writer goes on
             self._writer_epoch += 1
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 os.ftruncate(self._file.fileno(), self._size)
             for job in jobs:
                 job[4](None, error)
@@ -207,11 +214,15 @@ class Journal:
 
     def _recover(self, entries: Collection[str]) -> None:
         cut_torn_line(self._path)
-        dropped = 0
+        withdrawn, strange = 0, []
         for line in read_lines(self._path):
             key = parse_pass(line["pass"])
-            if key.entry not in entries:  # whoever withdrew is not brought back
-                dropped += 1
+            if key.entry not in entries:
+                # A removal deletes the passes' files, which are there from a pass's first batch on.
+                if log_path(self._workspace).exists() and not key.path(self._workspace).exists():
+                    withdrawn += 1
+                else:
+                    strange.append(_as_line(line))
                 continue
             if not self._unmoved.get(key):
                 cut_torn_line(key.path(self._workspace))
@@ -219,8 +230,16 @@ class Journal:
             if progress.is_new(line):
                 progress.take(line)
                 self._unmoved.setdefault(key, []).append(_as_line(line))
-        if dropped:
-            print(f"warning: {dropped} batches of clips that are in no manifest are left out", file=sys.stderr)
+        if withdrawn:
+            print(f"warning: {withdrawn} batches of clips of people who withdrew are left out", file=sys.stderr)
+        if strange:
+            aside = self._workspace.annotations / KEPT_ASIDE
+            append_durably(aside, b"".join(strange))
+            print(
+                f"warning: {len(strange)} batches of clips that the manifest lacks are kept in {aside}; "
+                f"when the manifest has them again, stop the server and append the file to {self._path}",
+                file=sys.stderr,
+            )
         self._size = self._path.stat().st_size
         self._move_lines()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline.annotate.check import check_trace
+from data_pipeline.annotate.check import PAST_END, check_trace
 from data_pipeline.annotate.journal import append_durably
 from data_pipeline.annotate.passes import FOLDER, Pass, pass_trace, read_lines
 from data_pipeline.annotations import LIMIT, NO_VALUE, Trace, read_trace, write_trace
@@ -79,7 +79,7 @@ def _versions_path(workspace: Workspace, key: Pass) -> Path:
     return key.folder(workspace) / FOLDER / f"{key.dimension}.json"
 
 
-def edit(workspace: Workspace, key: Pass, by: str, change: dict[str, Any]) -> None:
+def edit(workspace: Workspace, key: Pass, by: str, change: dict[str, Any], seconds: float) -> None:
     """Marks or draws a span of the annotation, or restores a version; the one before is kept.
 
     Args:
@@ -89,6 +89,7 @@ def edit(workspace: Workspace, key: Pass, by: str, change: dict[str, Any]) -> No
       change: ``{"what": "invalid", "from": s, "to": s}``; ``{"what": "drawn", "points": [[seconds, value], …]}``, the
         span being that of the points, with straight lines between them; or ``{"what": "restored", "version": n}``. Its
         ``base`` is the version that was looked at.
+      seconds: how long the clip is.
 
     Raises:
       InputError: there is no such annotation or version, or it has changed since.
@@ -103,11 +104,11 @@ def edit(workspace: Workspace, key: Pass, by: str, change: dict[str, Any]) -> No
     told: dict[str, Any] = {"from": change.get("what"), "by": by}
     trace = read_trace(path)
     if change.get("what") == "invalid":
-        start, end = _span(change.get("from"), change.get("to"))
+        start, end = _span(change.get("from"), change.get("to"), seconds)
         trace = mark_invalid(trace, start, end)
         told["span"] = [start, end]
     elif change.get("what") == "drawn":
-        points = _points(change.get("points"))
+        points = _points(change.get("points"), seconds)
         trace = draw(trace, points)
         told["span"] = [points[0][0], points[-1][0]]
     elif change.get("what") == "restored":
@@ -144,27 +145,27 @@ def draw(trace: Trace, points: Sequence[tuple[float, int]]) -> Trace:
     return Trace(joined[order], np.concatenate([trace.values[outside], drawn])[order])
 
 
-def _span(start: Any, end: Any) -> tuple[float, float]:
-    if not _is_second(start) or not _is_second(end) or end < start:
-        raise ValueError("a span has a beginning and an end in seconds")
+def _span(start: Any, end: Any, seconds: float) -> tuple[float, float]:
+    if not _is_second(start, seconds) or not _is_second(end, seconds) or end < start:
+        raise ValueError("a span has a beginning and an end in seconds of the clip")
     return float(start), float(end)
 
 
-def _points(points: Any) -> list[tuple[float, int]]:
+def _points(points: Any, seconds: float) -> list[tuple[float, int]]:
     if not isinstance(points, list) or not 1 <= len(points) <= 20_000:
         raise ValueError("a drawing has 1 to 20000 points")
     for point in points:
-        if not isinstance(point, list) or len(point) != 2 or not _is_second(point[0]):
-            raise ValueError("a point is seconds and a value")
+        if not isinstance(point, list) or len(point) != 2 or not _is_second(point[0], seconds):
+            raise ValueError("a point is seconds of the clip and a value")
         if type(point[1]) is not int or abs(point[1]) > LIMIT:
             raise ValueError("a value is a whole number from -1000 to 1000")
     if any(late[0] <= early[0] for early, late in itertools.pairwise(points)):
         raise ValueError("the points' seconds do not ascend")
-    return [(float(seconds), value) for seconds, value in points]
+    return [(float(at), value) for at, value in points]
 
 
-def _is_second(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 24 * 3600.0
+def _is_second(value: Any, seconds: float) -> bool:
+    return type(value) in (int, float) and 0 <= value <= seconds + PAST_END
 
 
 def now() -> str:

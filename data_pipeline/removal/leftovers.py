@@ -14,7 +14,7 @@ from data_pipeline.removal.outputs import OUTPUT_FOLDERS, stem_of
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_numbered_csv
 
-_TEXT = {".csv", ".json", ".txt", ".html", ".md"}
+_TEXT = {".csv", ".json", ".jsonl", ".txt", ".html", ".md"}
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 # Columns and keys that hold names. A name that is a number is looked for only there: elsewhere it is a number.
 _OF_NAMES = ("clip", "entry", "subject", "subjects")
@@ -24,7 +24,7 @@ _OWN_FOLDERS = OUTPUT_FOLDERS | {"sources"}
 def find_leftovers(
     workspace: Workspace, names: Collection[str], others: Collection[str], left: Collection[Path]
 ) -> list[str]:
-    """Files and folders that are named after one of `names`, and texts (CSV, JSON, TXT, HTML, MD) that hold one.
+    """Files and folders that are named after one of `names`, and texts (CSV, JSON, JSONL, TXT, HTML, MD) that hold one.
 
     Args:
       names: clips, entries and the subject's id.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from processes import ROOT
 
 from data_pipeline.annotations import NO_VALUE, Trace, read_trace, write_trace
 from data_pipeline.export_annotations import ExportAnnotationsOptions, export_annotations
@@ -39,7 +43,7 @@ def workspaces(tmp_path):
 
 
 def _export(workspace, form, folder, **chosen):
-    return export_annotations(workspace, ExportAnnotationsOptions(to=form, **chosen), folder)
+    return export_annotations(workspace, ExportAnnotationsOptions(to=form, **chosen), folder).files
 
 
 @pytest.mark.parametrize("form", ["carma", "darma", "elan", "original_text"])
@@ -64,6 +68,19 @@ def test_one_sample_a_second_is_the_nearest(workspaces, tmp_path):
     rows = path.read_text().splitlines()
     assert path == tmp_path / "bob" / "talk.csv" and rows[3] == "Second,Valence,Arousal"
     assert rows[5].startswith(f"0.000000,{900 * np.sin(1):.0f},") and len(rows) == 8
+
+
+def test_what_darma_has_no_place_for_is_counted_and_printed(workspaces, tmp_path):
+    there = workspaces[0]
+    (there.annotations / "anna" / "talk" / "arousal.txt").unlink()
+    write_trace(there.annotations / "bob" / "talk" / "liking.txt", Trace(np.arange(3.0), np.arange(3)))
+    command = [sys.executable, "-m", "data_pipeline.export_annotations", f"--workspace={there.root}", "--to=darma"]
+    result = subprocess.run([*command, f"--folder={tmp_path / 'out'}"], cwd=ROOT, capture_output=True, text=True)
+    told = result.stdout.splitlines()
+    assert told[0].startswith("3 files in") and told[1].endswith("holds valence and arousal and no other: 2")
+    assert [line.strip() for line in told[2:]] == ["anna/talk: valence", "bob/talk: liking"]
+    with pytest.raises(InputError, match="darma has no place for any of 1 annotations: anna/talk: valence"):
+        _export(there, "darma", tmp_path, annotators=("anna",), entries=("talk",))
 
 
 def test_nothing_to_export_is_said(workspaces, tmp_path):

@@ -20,15 +20,21 @@ export function valueOf(axis, chosen) {
   return Math.round((Math.sign(turned) * LIMIT * (size - chosen.dead)) / (1 - chosen.dead));
 }
 
-// `onEvent('unplugged' | 'plugged')`. Unplugged, it keeps its last value: the page pauses.
+// `onEvent('unplugged' | 'plugged')`. Unplugged, it keeps its last value, which is none to record: `missing` says so.
 export function gamepadInput(onEvent) {
-  const chosen = setUp() ?? { id: connected()[0]?.id ?? '', axis: 1, sign: -1, dead: 0.05 };
+  let chosen = setUp();
   let there = true;
   let value = 0;
   let stamp = 0;
+  const look = () => {
+    // Not set up, it is the first stick that is listed.
+    if (!chosen && connected().length) chosen = { id: connected()[0].id, axis: 1, sign: -1, dead: 0.05 };
+    return chosen && find(chosen);
+  };
   return {
+    missing: () => (look() ? '' : 'The stick is not there: plug it in and press a button on the stick, or choose another input.'),
     poll: (now) => {
-      const pad = find(chosen);
+      const pad = look();
       if (Boolean(pad) !== there) {
         there = Boolean(pad);
         onEvent(there ? 'plugged' : 'unplugged');
@@ -40,7 +46,7 @@ export function gamepadInput(onEvent) {
         else if (found !== value) stamp = now;
         value = found;
       }
-      return { value, stamp, given: [{ value, stamp }] };
+      return { value, stamp, given: pad ? [{ value, stamp }] : [] };
     },
     close: () => {},
   };

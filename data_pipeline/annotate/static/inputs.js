@@ -1,6 +1,7 @@
 // How a value is given. Each input is `{poll(now) -> {value, stamp, given}, close()}`: a whole number from -1000 to 1000,
 // when it was given, in milliseconds of performance.now(), and what was given since the last poll, `[{value, stamp}]`,
-// so that a busy page loses nothing of a movement. A new input is a function and a line of INPUTS.
+// so that a busy page loses nothing of a movement. An input that may be absent has `missing() -> why it gives no value`,
+// '' while it is there. A new input is a function and a line of INPUTS.
 
 import { gamepadInput } from './gamepad.js';
 

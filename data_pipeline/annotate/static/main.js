@@ -19,7 +19,7 @@ let leaving = new AbortController();
 async function route() {
   leaving.abort();
   const mine = (leaving = new AbortController());
-  warn('');
+  for (const about of ['', 'stick']) warn('', about); // what is not saved stays so in any view
   const token = location.hash.match(/^#token=([\w-]+)$/);
   try {
     if (token) {
@@ -30,8 +30,9 @@ async function route() {
     const [view = 'list', ...rest] = location.hash.replace(/^#\/?/, '').split('/').filter(Boolean).map(decodeURIComponent);
     state.list = await get(path('api', 'list', state.name));
     greet();
-    const unused = await sendLeftovers(state.list.workspace);
+    const { unused, kept, why } = await sendLeftovers(state.list.workspace);
     if (unused) say(`${unused} s recorded here were not needed: the pass went on in another window.`);
+    if (kept) warn(`${kept} s recorded here earlier are refused by the server (${why}). They stay in this browser.`, 'kept');
     if (mine.signal.aborted) return undefined;
     await (VIEWS[view] ?? showList)(main, state, view === 'practice' ? ['', ...rest] : rest, mine.signal);
   } catch (error) {

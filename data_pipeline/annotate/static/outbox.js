@@ -39,22 +39,34 @@ async function stored() {
   return finished(transaction.objectStore(STORE).getAll());
 }
 
-// Sends what an earlier page of this workspace left; returns the seconds that could not be used any more, since the
-// pass had gone on in another window. Throws where the server is not reached.
+// Of this page: what the server refused, and why, which is not sent at each view again.
+const refused = new Map();
+
+// Whether the server has what counts without this batch: the pass went on in another window, or is finished.
+const isDone = (error) => error.status === 409 && error.facts.reason !== 'missing';
+
+// Sends what an earlier page of this workspace left. Returns how many seconds were `unused`, since the pass had gone on
+// in another window, and how many the server refuses (`kept`, and `why`): these stay in the browser, for whoever mends
+// the reason. Throws where the server is not reached.
 export async function sendLeftovers(workspace) {
   const left = (await stored()).filter((batch) => batch.workspace === workspace);
   left.sort((a, b) => a.made - b.made || a.body.number - b.body.number);
   let unused = 0;
-  for (const batch of left) {
+  for (const batch of left.filter(({ key }) => !refused.has(key))) {
     try {
       await post(batch.path, batch.body);
     } catch (error) {
       if (!(error instanceof ApiError) || ![400, 404, 409].includes(error.status)) throw error;
+      if (!isDone(error)) {
+        refused.set(batch.key, error.message);
+        continue;
+      }
       unused += 0.5;
     }
     await change((store) => store.delete(batch.key));
   }
-  return unused;
+  const kept = left.filter(({ key }) => refused.has(key));
+  return { unused, kept: kept.length / 2, why: refused.get(kept[0]?.key) ?? '' };
 }
 
 export class Outbox {

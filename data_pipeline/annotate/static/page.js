@@ -12,9 +12,16 @@ export function say(sentence) {
   fading = setTimeout(() => (byId('status').textContent = ''), SHOWN_MS);
 }
 
-// Said at once: something needs a person.
-export function warn(sentence) {
-  byId('alert').textContent = sentence;
+const alerts = new Map();
+
+// Said at once: something needs a person. What is said of one matter stays until that matter is done with, `warn('',
+// about)`, whatever is said of others.
+export function warn(sentence, about = '') {
+  if (sentence) alerts.set(about, sentence);
+  else alerts.delete(about);
+  const told = [...alerts.values()].join(' ');
+  // Said again, a screen reader would read it again.
+  if (byId('alert').textContent !== told) byId('alert').textContent = told;
 }
 
 // A copy of a template in <main>; returns `find(selector)` within this copy, whatever is shown after it.

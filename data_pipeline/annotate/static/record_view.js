@@ -14,16 +14,17 @@ import { ValueBar } from './value_bar.js';
 const BACK_SECONDS = 5;
 
 export async function showRecord(main, state, [entry, dimension], leaving) {
-  const find = fill(main, 'record');
   const practice = entry ? null : await get(path('api', 'practice', dimension));
   const facts = practice
     ? { clip: 'the practice face', seconds: practice.seconds, frame_rate: 30, person: 0, boxes: [] }
     : await get(path('api', 'clip', entry));
   const known = practice ? { position: 0, finished: false } : await get(path('api', 'open', state.name, entry, dimension));
   if (leaving.aborted) return;
+  const find = fill(main, 'record');
   const run = new Run(find, state, entry, dimension, facts, practice, known);
   document.body.classList.add('recording');
   leaving.addEventListener('abort', () => run.close());
+  run.showDesk();
   await loadVideo(run.video, practice ? '/practice.mp4' : path('video', entry));
   // Whoever was quick has begun already.
   if (run.phase === 'ready') await run.bringTo(run.position);
@@ -81,6 +82,7 @@ class Run {
   chooseInput(name) {
     const chosen = INPUTS[name] ? name : 'mouse';
     keep('input', chosen);
+    warn('', 'stick');
     this.input?.close();
     this.input = INPUTS[chosen].make(this.find('.bar'), (event) => this.plugged(event));
     this.find('#input').value = chosen;
@@ -133,7 +135,20 @@ class Run {
     else if (this.phase === 'ready' || this.phase === 'paused') this.start();
   }
 
+  // In a low window the picture and the bar are all that fits.
+  showDesk() {
+    this.find('.desk').scrollIntoView({ block: 'nearest' });
+  }
+
+  // Whether the input gives no value, which is said then.
+  isMissing() {
+    const why = this.input.missing?.() ?? '';
+    warn(why, 'stick');
+    return Boolean(why);
+  }
+
   async start() {
+    if (this.isMissing()) return;
     this.phase = 'counting';
     this.showPhase();
     warn('');
@@ -143,18 +158,21 @@ class Run {
       const from = Math.min(this.from, this.position);
       await seekTo(this.video, from, this.facts.frame_rate);
       if (!(await this.countDown())) return;
+      if (this.isMissing()) return this.pause('unplugged');
       this.phase = 'playing';
       const isRedo = from < this.position;
       if (isRedo && this.practice) this.kept = this.kept.filter(([at]) => at < from);
       this.position = from;
       this.recorder.start(from, isRedo);
       this.find('.stage').focus({ preventScroll: true });
+      this.showDesk();
       this.showPhase();
       await this.video.play();
     } catch (error) {
       this.pause('failed');
       warn(error.message);
     }
+    return undefined;
   }
 
   async open() {
@@ -242,10 +260,12 @@ class Run {
     for (;;) {
       try {
         await this.outbox.emptied();
-        return await post(target, {});
+        const check = await post(target, {});
+        warn('', 'outbox');
+        return check;
       } catch (error) {
         if (error.status && error.status < 500) throw error;
-        warn(`${error.message} What you recorded is kept here until it is back.`);
+        warn(`${error.message} What you recorded is kept here until it is back.`, 'outbox');
         await new Promise((resolve) => setTimeout(resolve, 1000));
       }
     }
@@ -265,16 +285,16 @@ class Run {
     if (lost) {
       this.pause('taken_over');
       warn(`${error}. Load the page again to go on here.`);
-    } else if (waiting === 20) warn(`Nothing has been saved for 10 s: ${error}. It is kept in this browser and sent when the server is back.`);
-    else if (!waiting) warn('');
+    } else if (waiting === 20) warn(`Nothing has been saved for 10 s: ${error}. It is kept in this browser and sent when the server is back.`, 'outbox');
+    else if (!waiting) warn('', 'outbox');
   }
 
   plugged(event) {
     this.recorder?.event(event, this.position);
     if (event === 'unplugged') {
       this.pause('unplugged');
-      warn('The stick is not there any more. Plug it in and press a button of it, or choose another input; then go on.');
-    } else warn('');
+      warn('The stick is not there any more: plug it in and press a button on the stick, or choose another input; then go on.', 'stick');
+    } else warn('', 'stick');
   }
 
   ticked(value, at) {

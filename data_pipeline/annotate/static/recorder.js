@@ -68,7 +68,7 @@ export class Recorder {
   sample() {
     const now = performance.now();
     const { value, stamp, given } = this.input.poll(now);
-    if (this.running && !this.video.paused && !this.video.seeking) {
+    if (this.running && !this.video.paused && !this.video.seeking && !this.input.missing?.()) {
       if (now - this.lastTick > BLOCKED_MS) this.event('blocked', Math.max(this.position, 0), now - this.lastTick);
       const fresh = given.filter((one) => one.stamp > Math.max(this.lastStamp, this.lastMoment) && one.stamp <= now);
       for (const one of fresh) this.place(one.stamp, one.value, one.stamp, now);

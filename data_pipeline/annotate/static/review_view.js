@@ -11,9 +11,9 @@ const NAMES = {
 const figure = (value) => (value === null ? '–' : value.toFixed(3).replace('-', '−'));
 
 export async function showReview(main, state, [entry, dimension], leaving) {
-  const find = fill(main, 'review');
   const [facts, told] = await Promise.all([get(path('api', 'clip', entry)), get(path('api', 'review', entry, dimension))]);
   if (leaving.aborted) return;
+  const find = fill(main, 'review');
   const review = new Review(find, state, entry, dimension, facts, told);
   leaving.addEventListener('abort', () => review.close());
   await loadVideo(review.video, path('video', entry));

@@ -37,7 +37,7 @@ export class TracesPlot {
     const x = (seconds) => (seconds / this.seconds) * width;
     const y = (value) => height * (0.5 - value / (2.08 * LIMIT));
     pen.clearRect(0, 0, width, height);
-    pen.fillStyle = pen.strokeStyle = style.getPropertyValue('--faint');
+    pen.strokeStyle = style.getPropertyValue('--faint');
     pen.font = `${12 * scale}px sans-serif`;
     pen.lineWidth = scale;
     for (const value of [-LIMIT, 0, LIMIT]) {
@@ -45,6 +45,7 @@ export class TracesPlot {
       pen.moveTo(0, y(value));
       pen.lineTo(width, y(value));
       pen.stroke();
+      pen.fillStyle = style.getPropertyValue('--ink');
       pen.fillText(`${value}`.replace('-', '−'), 3 * scale, y(value) + (value === LIMIT ? 14 : -4) * scale);
     }
     if (this.span) {

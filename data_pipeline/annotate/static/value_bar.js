@@ -15,7 +15,8 @@ export class ValueBar {
     this.points = []; // [video seconds, value]
     this.told = 0;
     const scale = root.querySelector('.scale');
-    const [high, middle, low] = words(dimension);
+    this.words = words(dimension);
+    const [high, middle, low] = this.words;
     const rows = [[1, high], [0.5, ''], [0, middle], [-0.5, ''], [-1, low]];
     for (const [level, word] of rows) {
       const row = document.createElement('div');
@@ -28,6 +29,14 @@ export class ValueBar {
     this.bar.setAttribute('aria-label', `${dimension}, from ${low} to ${high}`);
   }
 
+  // The word of the scale's part that a value lies in.
+  wordOf(value) {
+    const [high, middle, low] = this.words;
+    if (Math.abs(value) <= 333) return middle;
+    const end = value > 0 ? high : low;
+    return Math.abs(value) > 666 ? end : `towards ${end}`;
+  }
+
   show(value, seconds) {
     const part = value / 20; // per cent of the bar
     this.fill.style.top = `${50 - Math.max(part, 0)}%`;
@@ -38,6 +47,7 @@ export class ValueBar {
     if (now - this.told > TOLD_MS) {
       this.told = now;
       this.bar.setAttribute('aria-valuenow', value);
+      this.bar.setAttribute('aria-valuetext', `${value}, ${this.wordOf(value)}`);
     }
     if (seconds !== null) {
       const last = this.points.at(-1);

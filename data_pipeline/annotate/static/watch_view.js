@@ -5,9 +5,9 @@ import { element, fill, fillSpeeds, link, loadVideo, personLine, say, unload, wa
 import { PersonMark } from './person_mark.js';
 
 export async function showWatch(main, state, [entry], leaving) {
-  const find = fill(main, 'watch');
   const facts = await get(path('api', 'clip', entry));
   if (leaving.aborted) return;
+  const find = fill(main, 'watch'); // not before: what is shown can be used
   const video = find('video');
   find('#watch-title').textContent = `Watch ${facts.clip} as a whole`;
   find('#watch-person').textContent = personLine(facts);

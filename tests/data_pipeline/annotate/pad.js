@@ -6,8 +6,9 @@
   canvas.height = 40;
   const pen = canvas.getContext('2d', { willReadFrequently: true });
   let watched = null;
-  window.shownFrames = []; // [milliseconds, number]
+  window.shownFrames = []; // [milliseconds, number, seconds]
   window.stick = { there: true, axis: null };
+  window.stick.since = null; // milliseconds: since when it rests, where it does; browsers tell the last change
   const watch = (video) => {
     watched = video;
     const look = (now, facts) => {
@@ -15,7 +16,7 @@
       const { data } = pen.getImageData(0, 20, 320, 1);
       let frame = 0;
       for (let bit = 0; bit < 8; bit += 1) frame |= (data[4 * (40 * bit + 20)] > 128) << bit;
-      window.shownFrames.push([facts.expectedDisplayTime, frame]);
+      window.shownFrames.push([facts.expectedDisplayTime, frame, facts.mediaTime]);
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
@@ -24,7 +25,7 @@
     const video = document.querySelector('.record video');
     if (video && video !== watched) watch(video);
     if (!window.stick.there) return [null, null];
-    const timestamp = performance.now();
+    const timestamp = window.stick.since ?? performance.now();
     const axis = window.stick.axis ?? 0.9 * Math.sin((2 * Math.PI * timestamp) / 2500);
     const buttons = [{ pressed: true, touched: true, value: 1 }];
     return [null, { id: 'Test stick', index: 1, connected: true, timestamp, axes: [0, 0, axis, 0], buttons }];

@@ -59,6 +59,7 @@ def test_trace_of_any_lines_ascends(stamps, redos):
         (np.arange(0, 8, 0.02), "The last sample is at 7.98 s, the clip ends at 10.00 s.", 7.98),
         (np.r_[0:4:0.02, 5.5:10:0.02], "Between 3.98 s and 5.50 s there is no sample.", 3.98),
         (np.arange(0, 10, 0.5), "There are only 2.0 samples a second.", 0.0),
+        (np.arange(0, 10.6, 0.02), "The last sample is at 10.58 s, after the clip's end.", 9.0),
     ],
 )
 def test_check_names_what_is_missing_and_where_to_go_on(stamps, problem, from_):
@@ -117,12 +118,12 @@ def test_annotation_of_another_program_is_kept_as_found(tmp_path):
     write_text(folder / "valence.txt", "0.0 1\n1.0 2\n")
     write_text(folder / "valence.4.txt", "0.0 9\n")
     assert [one["version"] for one in read_versions(workspace, KEY)] == [4, 5]
-    edit(workspace, KEY, "ann", {"what": "drawn", "points": [[0.0, -5], [1.0, 5]], "base": 5})
+    edit(workspace, KEY, "ann", {"what": "drawn", "points": [[0.0, -5], [1.0, 5]], "base": 5}, 2.0)
     assert (folder / "valence.5.txt").read_text() == "0.0 1\n1.0 2\n"
-    edit(workspace, KEY, "ann", {"what": "restored", "version": 4, "base": 6})
+    edit(workspace, KEY, "ann", {"what": "restored", "version": 4, "base": 6}, 2.0)
     assert read_trace(folder / "valence.txt").values.tolist() == [9]
     with pytest.raises(InputError, match="has changed meanwhile"):
-        edit(workspace, KEY, "ann", {"what": "restored", "version": 5, "base": 6})
+        edit(workspace, KEY, "ann", {"what": "restored", "version": 5, "base": 6}, 2.0)
 
 
 def test_marked_span_has_no_value_up_to_its_ends():

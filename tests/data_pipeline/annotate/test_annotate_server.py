@@ -18,9 +18,12 @@ import pytest
 from coded_clips import CODED, SECONDS, TWO
 from processes import ROOT
 
-from data_pipeline.annotate.passes import pass_trace, read_lines
+from data_pipeline.annotate.journal import Journal
+from data_pipeline.annotate.passes import Pass, pass_trace, read_lines
+from tfrecords.workspace import Workspace
 
 TOKEN = "0123456789abcdef"
+AT_ONCE = "--nowatch_first"
 
 
 def _batch(session, number, start, count=30, value=0, **more):
@@ -53,7 +56,7 @@ def shared(make_workspace, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared_server(shared, start_server):
-    return start_server(shared)
+    return start_server(shared, AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,11 @@ def test_requests_of_other_sites_are_refused(client, headers, status):
         assert client.get(f"/video/{CODED}", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "[::1]:8770", "LOCALHOST:80"])
+def test_every_name_of_this_machine_alone_is_served(client, host):
+    assert client.get("/api/list/zoe", headers={"host": host}).status_code == 200
+
+
 def test_headers_keep_other_scripts_out(client):
     for path in ("/", "/static/main.js", "/api/list/zoe", f"/video/{CODED}", "/nothing"):
         headers = client.get(path).headers
@@ -170,25 +178,76 @@ def test_bodies_that_are_too_big_or_no_batches_are_refused(shared_server, client
         json.dumps(_batch(session, 1, 0) | {"samples": [[1, 0, 0, 0], [0.5, 0, 0, 0]]}).encode(),
         json.dumps(_batch(session, 1, 0, events=[{"event": "redo"}])).encode(),
         json.dumps(_batch(session, 1, 0, events=[{"event": "x" * 99}])).encode(),
+        json.dumps(_batch(session, 1, 0) | {"samples": [[10**400, 0, 0, 0]]}).encode(),
+        json.dumps(_batch(session, 1, 0) | {"samples": [[0, 0, 10**400, 0]]}).encode(),
+        json.dumps(_batch(session, 1, 0, events=[{"event": "x", "at": 10**400}])).encode(),
+        b'{"number": ' + b"1" * 5000 + b"}",
+        json.dumps(_batch(session, 1, 0, events=[{"event": "x", "text": "\ud800"}])).encode(),
+        json.dumps(_batch(session, 1, 0)).replace(session, "\udfff").encode("utf-8", "surrogatepass"),
     ]:
         answer = client.post(target, content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 400, (body[:80], answer.text)
     assert [line["number"] for line in read_lines(_path(shared, "bodies"))] == [0]
 
 
+def test_half_a_sign_is_refused_and_the_server_goes_on(client):
+    """A lone surrogate can be written as JSON and to no file; in what is posted, never mind where."""
+    _open(client, "half")
+    batch = f"/api/batch/half/{CODED}/valence/1"
+    for target, body in [
+        (f"/api/open/half/{CODED}/valence", {"input": "\ud800"}),
+        (batch, _batch("\udc00", 1, 0)),
+        (batch, _batch("s", 1, 0, events=[{"event": "input", "text": "\ud800"}])),
+        (f"/api/edit/half/{CODED}/valence", {"by": "zoe", "what": "\ud800"}),
+    ]:
+        answer = client.post(target, content=json.dumps(body).encode(), headers={"content-type": "application/json"})
+        assert answer.status_code == 400 and "half a sign" in answer.json()["error"]
+    # Whole ones, of two halves in JSON, are text.
+    assert _open(client, "half", input="\U0001f600")["session"]
+
+
+def test_writer_goes_on_after_a_fault_and_its_caller_is_told(tmp_path):
+    workspace = Workspace(tmp_path)
+    journal = Journal(workspace, {"clip"})
+    key = Pass("zoe", "clip", "valence", 1)
+
+    async def use():
+        await journal.append(key, {"session": "s", "number": 0})
+        with pytest.raises(UnicodeEncodeError):
+            await journal.append(key, {"session": "s", "number": 1, "text": "\ud800"})
+        whole, journal._file = journal._file, None  # what no machine here does: a fault that is no OSError
+        with pytest.raises(AttributeError):
+            await journal.append(key, {"session": "s", "number": 1})
+        journal._file = whole
+        await journal.append(key, {"session": "s", "number": 1})
+        with pytest.raises(ZeroDivisionError):
+            await journal.run(lambda: 1 // 0)
+        await journal.append(key, {"session": "s", "number": 2})
+
+    _run(use())
+    journal.close()
+    assert [line["number"] for line in read_lines(key.path(workspace))] == [0, 1, 2]
+
+
+def _run(work):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a browser of other tests has this thread's loop
+        return pool.submit(asyncio.run, work).result()
+
+
 def test_batches_come_in_order_and_once(annotated, serve):
-    server = serve(annotated)
+    server = serve(annotated, AT_ONCE)
     client = httpx.Client(base_url=server.url, timeout=30)
     session = _open(client)["session"]
     target = f"/api/batch/zoe/{CODED}/valence/1"
     assert client.post(target, json=_batch(session, 1, 0.0)).json() == {"acknowledged": 1}
     answer = client.post(target, json=_batch(session, 3, 1.0))
-    assert answer.status_code == 409 and answer.json()["expected"] == 2
+    assert answer.status_code == 409 and (answer.json()["expected"], answer.json()["reason"]) == (2, "missing")
     assert client.post(target, json=_batch(session, 2, 0.5)).status_code == 200
     # One that comes again is acknowledged and not written.
     assert client.post(target, json=_batch(session, 2, 0.5, value=9)).json() == {"acknowledged": 2}
     answer = client.post(target, json=_batch("stranger", 1, 0.5))
     assert answer.status_code == 409 and "another window" in answer.json()["error"]
+    assert answer.json()["reason"] == "elsewhere"
     assert client.get(f"/api/open/zoe/{CODED}/valence").json()["position"] == pytest.approx(0.5 + 29 / 60)
     server.stop()
     assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1, 2]
@@ -229,6 +288,18 @@ def test_clip_is_annotated_once_it_was_watched_as_a_whole(client):
     listed = {row["entry"]: row for row in client.get("/api/list/zoe").json()["entries"]}
     assert listed[CODED]["watched"] and not listed[f"{TWO}-p1"]["watched"]
     assert listed[f"{TWO}-p2"]["place"] == "right" and listed["later"]["problem"]
+
+
+def test_pass_is_opened_only_when_its_clip_was_watched(annotated, serve):
+    server = serve(annotated)
+    with httpx.Client(base_url=server.url) as client:
+        target = f"/api/open/zoe/{CODED}/valence"
+        answer = client.post(target, json={})
+        assert answer.status_code == 403 and "Watch the clip as a whole first" in answer.json()["error"]
+        assert not (annotated.annotations / "zoe").exists()
+        client.post(f"/api/watched/zoe/{CODED}", json={"spans": [[0, SECONDS]]})
+        assert client.post(target, json={}).status_code == 200
+        assert client.post(f"/api/open/anna/{CODED}/valence", json={}).status_code == 403
 
 
 def test_random_order_is_an_annotator_s_own_and_stays(annotated, serve):
@@ -277,7 +348,7 @@ def test_a_second_server_of_the_workspace_is_refused(shared, shared_server):
 
 def test_200_clients_at_once_lose_nothing_when_the_server_is_killed(annotated, serve):
     """Each sends batches until the server is killed; what was acknowledged is there, once and in order."""
-    server = serve(annotated)
+    server = serve(annotated, AT_ONCE)
     acknowledged: dict[str, int] = {}
     killed = asyncio.Event()
 
@@ -311,8 +382,7 @@ def test_200_clients_at_once_lose_nothing_when_the_server_is_killed(annotated, s
             server.kill()
             return await asyncio.gather(*tasks, return_exceptions=True)
 
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a browser of other tests has this thread's loop
-        ends = pool.submit(asyncio.run, all_of_them()).result()
+    ends = _run(all_of_them())
     assert all(isinstance(end, httpx.TransportError) for end in ends), {type(end) for end in ends}
     serve(annotated).stop()
     for name, last in acknowledged.items():
@@ -324,7 +394,7 @@ def test_200_clients_at_once_lose_nothing_when_the_server_is_killed(annotated, s
 
 
 def test_full_disk_refuses_batches_and_takes_them_again_when_there_is_room(annotated, serve):
-    server = serve(annotated, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+    server = serve(annotated, AT_ONCE, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
     process = psutil.Process(server.process.pid)
     with httpx.Client(base_url=server.url, timeout=30) as client:
         session = _open(client)["session"]
@@ -343,13 +413,44 @@ def test_full_disk_refuses_batches_and_takes_them_again_when_there_is_room(annot
     assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1, 2, 3]
 
 
-def test_journal_of_a_killed_server_goes_to_the_passes_and_its_torn_end_is_cut(annotated, serve):
-    server = serve(annotated)
+def _killed_with_batches(annotated, serve):
+    """A workspace whose journal holds a batch; the server is killed."""
+    server = serve(annotated, AT_ONCE)
     with httpx.Client(base_url=server.url) as client:
         session = _open(client)["session"]
         client.post(f"/api/batch/zoe/{CODED}/valence/1", json=_batch(session, 1, 0))
     server.kill()
-    journal = annotated.annotations / ".journal.jsonl"
+    return annotated.annotations / ".journal.jsonl"
+
+
+def test_acknowledged_batches_of_a_clip_that_left_the_manifest_are_kept_aside(annotated, serve):
+    journal = _killed_with_batches(annotated, serve)
+    lines, manifest = journal.read_bytes(), annotated.manifest.read_text()
+    annotated.manifest.write_text("".join(row for row in manifest.splitlines(True) if not row.startswith(CODED)))
+    server = serve(annotated, stderr=subprocess.PIPE)
+    server.stop()
+    aside = annotated.annotations / "not_in_manifest.jsonl"
+    assert f"batches of clips that the manifest lacks are kept in {aside}" in server.process.stderr.read()
+    assert aside.read_bytes() == lines and journal.stat().st_size == 0
+    # As the message says: the manifest has it again, and so has the pass.
+    annotated.manifest.write_text(manifest)
+    journal.write_bytes(aside.read_bytes())
+    serve(annotated).stop()
+    assert [line["number"] for line in read_lines(_path(annotated))] == [0, 1]
+
+
+def test_batches_of_a_person_who_withdrew_do_not_come_back(annotated, serve):
+    journal = _killed_with_batches(annotated, serve)
+    command = [sys.executable, "-m", "data_pipeline.remove_subject", f"--workspace={annotated.root}", "--subject=s1"]
+    result = subprocess.run([*command, "--yes"], cwd=ROOT, capture_output=True, text=True)
+    assert f"{journal}, line 1: {CODED}" in result.stdout + result.stderr
+    serve(annotated).stop()
+    assert journal.stat().st_size == 0
+    assert not [path for path in annotated.annotations.rglob("*.jsonl") if CODED.encode() in path.read_bytes()]
+
+
+def test_journal_of_a_killed_server_goes_to_the_passes_and_its_torn_end_is_cut(annotated, serve):
+    journal = _killed_with_batches(annotated, serve)
     gone = journal.read_bytes().replace(CODED.encode(), b"removed")
     journal.write_bytes(journal.read_bytes() + gone + b'{"pass":"zoe/')
     # Where the machine stopped while a line was being moved, the pass's file has half of it.
@@ -371,7 +472,13 @@ def test_edits_are_refused_where_the_annotation_has_changed(client, shared):
     ]  # fmt: skip
     answer = client.post(target, json=change)
     assert answer.status_code == 400 and "has changed meanwhile" in answer.json()["error"]
-    for bad in ({"what": "drawn", "points": [[1, 0], [1, 5]]}, {"what": "x"}, {"what": "invalid", "from": 2, "to": 1}):
+    for bad in [
+        {"what": "drawn", "points": [[1, 0], [1, 5]]},
+        {"what": "drawn", "points": [[1, 0], [SECONDS + 1, 5]]},
+        {"what": "x"},
+        {"what": "invalid", "from": 2, "to": 1},
+        {"what": "invalid", "from": 2, "to": SECONDS + 1},
+    ]:
         assert client.post(target, json=bad | {"by": "zoe", "base": 2}).status_code == 400
     assert (folder / "valence.1.txt").read_text() == "0.0 1\n1.0 2\n2.0 3\n"
     told = json.loads((folder / "passes" / "valence.json").read_text())
