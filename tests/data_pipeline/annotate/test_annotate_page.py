@@ -352,6 +352,7 @@ def test_stick_that_was_never_listed_starts_nothing(annotated, serve, open_page)
     _done(page)
 
 
+@pytest.mark.slow
 def test_stick_that_rests_is_recorded_although_its_time_stamp_is_old(annotated, serve, open_page):
     _watched(annotated, "zoe", CODED)
     server = serve(annotated)
@@ -367,6 +368,7 @@ def test_stick_that_rests_is_recorded_although_its_time_stamp_is_old(annotated, 
     assert {sample[2] for sample in told} == {12} and np.diff(trace.stamps).max() < 0.3
 
 
+@pytest.mark.slow
 def test_closed_tab_sends_what_it_has(annotated, serve, open_page):
     """By a request that outlives the page, and once more from the browser's store when the page is back."""
     _watched(annotated, "zoe", CODED)
@@ -512,6 +514,7 @@ def test_two_annotators_at_once_each_get_their_own(annotated, serve, open_page):
     assert set(_trace(annotated, "anna").values) == {250} and set(_trace(annotated, "zoe").values) == {-500}
 
 
+@pytest.mark.slow
 def test_second_window_takes_the_pass_over_and_the_first_says_so(annotated, serve, open_page):
     _watched(annotated, "zoe", CODED)
     server = serve(annotated)
