@@ -12,8 +12,9 @@ _PASSING_STATUS = (403, 408, 425, 429)
 def is_passing(error: BaseException) -> bool:
     """Whether the same download may work later: the connection broke or the server was not well.
 
-    What yt-dlp finds out about a video (gone, private, of another region, or no video) does not pass.
+    What yt-dlp finds out about a video (gone, private, of another region, or no video) or the cookies does not pass.
     """
+    from yt_dlp.cookies import CookieLoadError
     from yt_dlp.networking.exceptions import HTTPError, TransportError
     from yt_dlp.utils import DownloadError, ExtractorError, PostProcessingError
 
@@ -23,7 +24,7 @@ def is_passing(error: BaseException) -> bool:
             return cause.status >= 500 or cause.status in _PASSING_STATUS
         if isinstance(cause, TransportError):
             return True
-        found_out = found_out or isinstance(cause, ExtractorError | PostProcessingError)
+        found_out = found_out or isinstance(cause, ExtractorError | PostProcessingError | CookieLoadError)
     # A transfer that broke off arrives as a bare DownloadError.
     return isinstance(error, DownloadError) and not found_out
 

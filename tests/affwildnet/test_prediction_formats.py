@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from affwildnet.prediction_files import PredictedVideo, columns
+from affwildnet.prediction_files import PredictedVideo, columns, units
 from affwildnet.prediction_formats import FORMATS, format_files, write_formats
 from affwildnet.prediction_rows import open_store
 from affwildnet.video_prediction import FramePrediction, PersonValues
@@ -47,7 +47,9 @@ def written(tmp_path_factory, make_video):
 def test_csv_has_a_row_a_frame_and_person_and_says_what_is_in_range(written):
     with open(written / "a.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == list(columns(("valence", "arousal")))
+    assert list(rows[0]) == [*columns(("valence", "arousal")), units(("valence", "arousal"))]
+    assert list(rows[0])[-1].startswith("units: seconds s; box pixels; valence -1 negative to 1 positive; arousal -1 ")
+    assert {row[units(("valence", "arousal"))] for row in rows} == {""}
     assert len(rows) == 75 + 60 + 15
     first = {"frame": "1", "seconds": "0.0000", "source_frame": "1", "track": "1", "entry": "clip-p1"}
     assert rows[0].items() >= first.items() and rows[0]["in_range"] == "1"
@@ -59,7 +61,7 @@ def test_csv_has_a_row_a_frame_and_person_and_says_what_is_in_range(written):
 def test_parquet_holds_the_same_with_units_and_meanings_beside(written):
     table, by_csv = pq.read_table(written / "a.parquet"), pd.read_csv(written / "a.csv")
     frame = table.to_pandas()
-    assert list(frame) == list(by_csv)
+    assert list(frame) == list(by_csv)[:-1]
     for name in ("frame", "seconds", "track", "x", "score", "valence", "arousal"):
         np.testing.assert_allclose(frame[name].astype(float), by_csv[name].astype(float), atol=1e-3)
     told = table.schema.field("valence").metadata

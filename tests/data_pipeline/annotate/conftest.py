@@ -137,7 +137,8 @@ def chromium() -> str:
     return next((found for found in map(shutil.which, names) if found), "")
 
 
-@pytest.fixture(scope="session")
+# Until the file's end only: Playwright runs once at a time in a process, and other tests' browsers want it too.
+@pytest.fixture(scope="module")
 def start_browser() -> Iterator[Callable[[], Any]]:
     """``start_browser()`` starts a headless Chromium of its own; the test skips where there is none."""
     if not chromium():
@@ -154,9 +155,9 @@ def start_browser() -> Iterator[Callable[[], Any]]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(start_browser: Callable[[], Any]) -> Iterator[Any]:
-    """One Chromium for all tests."""
+    """One Chromium for all tests of a file."""
     found = start_browser()
     yield found
     found.close()
