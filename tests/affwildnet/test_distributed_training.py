@@ -51,7 +51,7 @@ def start() -> Iterator[Command]:
 
 
 def _end(process: subprocess.Popen[str], code: int = 0) -> str:
-    told = process.communicate(timeout=280)[0]
+    told = process.communicate(timeout=600)[0]
     assert process.returncode == code, told
     return told
 
@@ -95,6 +95,7 @@ def test_two_workers_give_the_losses_and_weights_of_one(start, tmp_path, demo_wo
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
 def test_attention_trains_alike_on_two_devices(strategy, start, tmp_path, demo_workspace):
     _end(start("affwildnet.train", *_flags(demo_workspace, tmp_path / "one", 6, *ATTENTION)))
@@ -108,6 +109,7 @@ def test_attention_trains_alike_on_two_devices(strategy, start, tmp_path, demo_w
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_training_goes_on_after_a_worker_is_killed_and_after_a_signal_to_the_same_weights(
     start, tmp_path, demo_workspace
 ):
@@ -176,6 +178,7 @@ def test_data_service_gives_every_batch_of_an_epoch_once_and_resumes_by_epoch(st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_training_from_a_data_service_goes_on_from_its_epoch(start, tmp_path, demo_workspace):
     dispatcher = _serve(start)
     for _ in range(2):
