@@ -71,7 +71,9 @@ class TrainRun:
     log_steps: int = option(50, "steps between TensorBoard summaries", at_least=1)
     image_steps: int = option(1000, "steps between TensorBoard's curves of a training sequence; 0 for none", at_least=0)
     xla: bool = option(False, "compile the whole step by XLA; rounds and drops otherwise than without")
-    deterministic: bool = option(False, "a GPU too gives the same weights for the same --seed, more slowly")
+    deterministic: bool = option(
+        False, "the same --seed gives the same weights to the last bit, more slowly; without, to rounding"
+    )
     weights_folder: str = option("weights", "where affwildnet.fetch_weights put what it fetched")
     gpu: int = option(0, "GPU of this process, -1 for the CPU; with a --strategy all that it sees, or -1")
     strategy: str = option(
