@@ -84,6 +84,9 @@ def supervise(
                     write_json(folder / "training.json", {"state": "failed"})
                 return 1
             print("supervisor: all workers start again from the last checkpoint", file=sys.stderr, flush=True)
+            if node == 0:
+                # The first worker may have said that it failed; the evaluator need not wait and end for that.
+                write_json(folder / "training.json", {"state": "running"})
 
 
 def _run_round(this: Round, chosen: SuperviseOptions, command: list[str], private: Path, asked: Asked) -> Ended:

@@ -51,7 +51,7 @@ def start() -> Iterator[Command]:
 
 
 def _end(process: subprocess.Popen[str], code: int = 0) -> str:
-    told = process.communicate(timeout=280)[0]
+    told = process.communicate(timeout=600)[0]
     assert process.returncode == code, told
     return told
 
@@ -71,10 +71,10 @@ def _losses(model: Path) -> dict[int, float]:
     return losses
 
 
-def _assert_same_training(model: Path, expected: Path, steps: int) -> None:
+def _assert_same_training(model: Path, expected: Path, steps: int, tolerance: float = 1e-4) -> None:
     losses, wanted = _losses(model), _losses(expected)
     assert sorted(wanted) == list(range(1, steps + 1))
-    assert losses == pytest.approx(wanted, abs=1e-4)
+    assert losses == pytest.approx(wanted, abs=tolerance)
     ones, others = (
         tf.train.load_checkpoint(list_checkpoints(ModelFolder(folder))[steps]) for folder in (model, expected)
     )
@@ -82,7 +82,7 @@ def _assert_same_training(model: Path, expected: Path, steps: int) -> None:
     assert ones.get_variable_to_shape_map().keys() == others.get_variable_to_shape_map().keys() and len(names) > 10
     for name in names:
         if "save_counter" not in name:
-            np.testing.assert_allclose(ones.get_tensor(name), others.get_tensor(name), atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(ones.get_tensor(name), others.get_tensor(name), atol=tolerance, err_msg=name)
 
 
 def test_two_workers_give_the_losses_and_weights_of_one(start, tmp_path, demo_workspace):
@@ -95,6 +95,7 @@ def test_two_workers_give_the_losses_and_weights_of_one(start, tmp_path, demo_wo
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
 def test_attention_trains_alike_on_two_devices(strategy, start, tmp_path, demo_workspace):
     _end(start("affwildnet.train", *_flags(demo_workspace, tmp_path / "one", 6, *ATTENTION)))
@@ -108,19 +109,19 @@ def test_attention_trains_alike_on_two_devices(strategy, start, tmp_path, demo_w
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_training_goes_on_after_a_worker_is_killed_and_after_a_signal_to_the_same_weights(
     start, tmp_path, demo_workspace
 ):
     steps = 2000
-    flags = [*_flags(demo_workspace, tmp_path / "two", steps), "--checkpoint_steps=50"]
-    supervise = ("affwildnet.supervise", "--workers=2", "--stall_seconds=120", "--", *flags)
-    folder = ModelFolder(tmp_path / "two")
-    supervisor = start(*supervise)
+    two = ("affwildnet.supervise", "--workers=2", "--")
+    folder = ModelFolder(tmp_path / "broken")
+    supervisor = start(*two, *_flags(demo_workspace, folder.root, steps, "--checkpoint_steps=5", "--deterministic"))
     _wait_for(lambda: len(list_checkpoints(folder)) >= 2, supervisor)
     second = next(child for child in _workers(supervisor) if '"index": 1' in child.environ()["TF_CONFIG"])
     second.send_signal(signal.SIGKILL)
     second.wait(20)
-    _wait_for(lambda: list((tmp_path / "two").glob("supervision/*/round-002/worker-0.log")), supervisor)
+    _wait_for(lambda: list(folder.root.glob("supervision/*/round-002/worker-0.log")), supervisor)
     reached = max(list_checkpoints(folder))
     _wait_for(lambda: max(list_checkpoints(folder)) > reached, supervisor)
     supervisor.send_signal(signal.SIGUSR1)
@@ -130,10 +131,10 @@ def test_training_goes_on_after_a_worker_is_killed_and_after_a_signal_to_the_sam
     assert read_json(folder.training)["state"] == "interrupted"
     done = read_json(folder.training)["step"]
     assert max(list_checkpoints(folder)) == done < steps
-    again = done + 10
-    _end(start("affwildnet.supervise", "--workers=2", "--", *_flags(demo_workspace, tmp_path / "two", again)))
-    _end(start("affwildnet.train", *_flags(demo_workspace, tmp_path / "one", again)))
-    _assert_same_training(tmp_path / "two", tmp_path / "one", again)
+    again = done + 5
+    for model in (folder.root, tmp_path / "whole"):
+        _end(start(*two, *_flags(demo_workspace, model, again, "--deterministic")))
+    _assert_same_training(folder.root, tmp_path / "whole", again, tolerance=1e-6)
 
 
 def test_window_read_by_tensorflow_alone_is_the_loaders(demo_workspace):
@@ -176,6 +177,7 @@ def test_data_service_gives_every_batch_of_an_epoch_once_and_resumes_by_epoch(st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_training_from_a_data_service_goes_on_from_its_epoch(start, tmp_path, demo_workspace):
     dispatcher = _serve(start)
     for _ in range(2):

@@ -92,11 +92,14 @@ def test_killed_worker_ends_all_and_all_start_again_on_new_ports(run, tmp_path, 
     code = """
     show(1 + start)
     if start == 0:
+        (model / "training.json").write_text('{"state": "failed"}')
         if index == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(600)
     """
     assert run(code) == 0
+    # An evaluator beside it would end for a failed one.
+    assert read_json(tmp_path / "training.json") == {"state": "running"}
     first, second = _starts(tmp_path, 0)
     assert not set(first.split(",")) & set(second.split(",")) and len(_starts(tmp_path, 1)) == 2
     assert "worker 1 was ended by SIGKILL" in capfd.readouterr().err
