@@ -21,6 +21,7 @@ from pathlib import Path
 
 from affwildnet.cluster import free_addresses
 from affwildnet.rendezvous import Ended, Round
+from affwildnet.signal_handling import handled_by
 from affwildnet.worker_processes import SAVED, Patience, kill_workers, start_workers, watch_workers
 from tfrecords import options
 from tfrecords.errors import InputError
@@ -119,13 +120,8 @@ def _signals() -> Iterator[Asked]:
         # From a terminal as from a cluster: save what there is.
         asked.number = signal.SIGTERM if number == signal.SIGINT else number
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
+    with handled_by(note, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _place(chosen: SuperviseOptions, environment: Mapping[str, str]) -> tuple[int, int]:

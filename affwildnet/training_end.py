@@ -10,6 +10,7 @@ from types import FrameType
 
 from affwildnet.checkpoints import list_checkpoints
 from affwildnet.model_folder import ModelFolder
+from affwildnet.signal_handling import handled_by
 from tfrecords.errors import InputError
 from tfrecords.workspace import read_json
 
@@ -42,12 +43,8 @@ class Interruption:
 def interruption() -> Iterator[Interruption]:
     """Inside, `SIGNALS` only leave their number, so that a step is done and saved before the process ends."""
     received = Interruption()
-    before = {number: signal.signal(number, received) for number in SIGNALS}
-    try:
+    with handled_by(received, SIGNALS):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -57,12 +54,8 @@ def interruption_at_once(folder: ModelFolder) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise Interrupted(max(list_checkpoints(folder), default=0), signal.Signals(number).name)
 
-    before = {number: signal.signal(number, end) for number in SIGNALS}
-    try:
+    with handled_by(end, SIGNALS):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class StopRequest:
