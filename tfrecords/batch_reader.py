@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 from tfrecords.corrupt import CorruptRecords, Damage
 from tfrecords.example_bytes import WireError
 from tfrecords.index import RecordFile, read_records
-from tfrecords.record_value import split_value, value_dtype, value_shape
+from tfrecords.record_value import make_splitter, value_dtype, value_shape
 from tfrecords.schema import blank_picture, blank_rest
 
 # TensorFlow takes an array over without a copy only if it begins at a multiple of this.
@@ -42,7 +41,10 @@ def make_batch_reader(
     """
     sidecar = files[0].sidecar
     stored, shape = value_dtype(sidecar), value_shape(sidecar)
-    scratch, arrays = Scratch(), _Arrays(dtype)
+    # Each call takes one of these and gives it back. A thread's own would not last: to Python, TensorFlow's threads are
+    # new in every call.
+    free_scratch: list[Scratch] = []
+    arrays = _Arrays(dtype)
 
     def fill(values: np.ndarray, rests: np.ndarray, weights: np.ndarray, parts: list[Part | None]) -> None:
         """Fills one sequence's part (T, ...) of each result."""
@@ -67,11 +69,13 @@ def make_batch_reader(
         several = (len(windows), length)
         values = np.empty(several, object) if stored is None else arrays.take((*several, *shape))
         rests, weights = np.empty(several, object), np.zeros(several, np.float32)
+        scratch = free_scratch.pop() if free_scratch else Scratch()
         for row, window in enumerate(windows.tolist()):
             pieces = list(_pieces(files, window))
             take = scratch.take if len(pieces) == 1 else None
             parts = [part for piece in pieces for part in read_parts(*piece, corrupt, take)]
             fill(values[row], rests[row], weights[row], parts)
+        free_scratch.append(scratch)
         return values, rests, weights
 
     return read
@@ -96,10 +100,11 @@ def read_parts(
 ) -> list[Part | None]:
     """`count` records from record `first` on, None for one that is damaged and passed over (`index.read_records`)."""
     parts: list[Part | None] = []
+    split = make_splitter(file.sidecar)
     for number, record in enumerate(read_records(file, first, count, take), start=first):
         if not isinstance(record, Damage):
             try:
-                parts.append(Part(record, *split_value(record, file.sidecar)))
+                parts.append(Part(record, *split(record)))
                 continue
             except WireError as error:
                 record = Damage(file.path, number, int(file.frames[number]), str(error))
@@ -108,8 +113,8 @@ def read_parts(
     return parts
 
 
-class Scratch(threading.local):
-    """Memory of each thread that every `take` gives anew: what it gave before is then overwritten."""
+class Scratch:
+    """Memory that every `take` gives anew: what it gave before is then overwritten."""
 
     def __init__(self) -> None:
         self._memory = memoryview(b"")

@@ -7,12 +7,23 @@ The wire format (protobuf.dev/programming-guides/encoding): an Example is ``0A l
 from __future__ import annotations
 
 import mmap
+from typing import NamedTuple
 
 Buffer = bytes | memoryview | mmap.mmap
 
 
 class WireError(ValueError):
     """The bytes are no Example with one value at the key asked for."""
+
+
+class ValuePlace(NamedTuple):
+    """Where in an Example a value lies, as indices in the bytes that hold it."""
+
+    outer: int  # the first of the Example's entries
+    entry: int  # the value's entry, which is key and value
+    first: int  # the value
+    end: int  # past the value and its entry
+    stop: int  # past the last entry
 
 
 def split_example(data: Buffer, key: bytes, begin: int = 0, end: int | None = None) -> tuple[int, int, bytes]:
@@ -24,12 +35,19 @@ def split_example(data: Buffer, key: bytes, begin: int = 0, end: int | None = No
     Raises:
       WireError: `key` is not there, or the bytes are no Example.
     """
+    place = find_value(data, key, begin, end)
+    rest = bytes(data[place.outer : place.entry]) + bytes(data[place.end : place.stop])
+    return place.first, place.end, outer_field(len(rest)) + rest
+
+
+def find_value(data: Buffer, key: bytes, begin: int = 0, end: int | None = None) -> ValuePlace:
+    """Where the bytes value of `key` lies in the Example ``data[begin:end]``; raises as `split_example`."""
     end = len(data) if end is None else end
     try:
-        first, stop = _field(data, begin, 0x0A, end)
-        at = first
+        outer, stop = _field(data, begin, 0x0A, end)
+        at = outer
         while at < stop:
-            # The common case in place: this runs for every frame that is loaded.
+            # The common case in place: this runs for every picture that is loaded.
             if data[at] == 0x0A and data[at + 1] < 0x80:
                 entry, after = at + 2, at + 2 + data[at + 1]
             else:
@@ -43,15 +61,19 @@ def split_example(data: Buffer, key: bytes, begin: int = 0, end: int | None = No
             if data[name:value] == key:
                 feature, _ = _field(data, value, 0x12, after)
                 values, _ = _field(data, feature, 0x0A, after)
-                found = _field(data, values, 0x0A, after)
-                if found[1] != after:
+                first, past = _field(data, values, 0x0A, after)
+                if past != after:
                     raise WireError(f"{key!r} has several values")
-                rest = bytes(data[first:at]) + bytes(data[after:stop])
-                return *found, b"\x0a" + _varint(len(rest)) + rest
+                return ValuePlace(outer, at, first, past, stop)
             at = after
     except IndexError:
         raise WireError("the bytes end within a field") from None
     raise WireError(f"there is no {key!r}")
+
+
+def outer_field(size: int) -> bytes:
+    """What an Example with `size` bytes of entries begins with."""
+    return b"\x0a" + _varint(size)
 
 
 def _field(data: Buffer, at: int, tag: int, end: int) -> tuple[int, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from tfrecords.example_bytes import Buffer, WireError, split_example
+from tfrecords.example_bytes import Buffer, ValuePlace, WireError, find_value, outer_field, split_example
 from tfrecords.sidecar import Sidecar
 
 FEATURES = "features"  # the profile of records that hold a backbone's features in place of faces
@@ -32,6 +33,32 @@ def value_dtype(sidecar: Sidecar) -> np.dtype | None:
 def value_shape(sidecar: Sidecar) -> tuple[int, ...]:
     """(D,) of features, (size, size, 3) of faces."""
     return (sidecar.size,) if sidecar.profile == FEATURES else (sidecar.size, sidecar.size, 3)
+
+
+def make_splitter(sidecar: Sidecar) -> Callable[[memoryview], tuple[int, int, bytes]]:
+    """`split_value` of one record after another; one that is laid out as the one before is not parsed again.
+
+    Most records of numbers are. It shows in the bytes that lead to the value, with its key and all lengths.
+    """
+    known: tuple[int, ValuePlace, bytes, bytes] | None = None
+    numbers = value_dtype(sidecar) is not None
+
+    def split(data: memoryview) -> tuple[int, int, bytes]:
+        nonlocal known
+        if known is not None and len(data) == known[0]:
+            _, (outer, entry, first, end, _), lead, rest_outer = known
+            before = bytes(data[:first])
+            if before[:outer] + before[entry:] == lead:
+                return first, end, rest_outer + before[outer:entry] + bytes(data[end:])
+        found = split_value(data, sidecar)
+        if numbers:
+            place = find_value(data, value_key(sidecar))
+            lead = bytes(data[: place.outer]) + bytes(data[place.entry : place.first])
+            rest_outer = outer_field(place.entry - place.outer + place.stop - place.end)
+            known = (len(data), place, lead, rest_outer) if place.stop == len(data) else None
+        return found
+
+    return split
 
 
 def split_value(data: Buffer, sidecar: Sidecar) -> tuple[int, int, bytes]:

@@ -14,6 +14,7 @@ from tfrecords.index import open_record
 from tfrecords.loader import evaluation_dataset, training_dataset
 from tfrecords.loader_options import LoaderOptions
 from tfrecords.record_file import write_records
+from tfrecords.record_value import make_splitter, split_value
 from tfrecords.schema import encode_example, encode_face
 from tfrecords.sidecar import read_sidecar, write_sidecar
 from tfrecords.verify import verify_record
@@ -163,6 +164,21 @@ def test_example_is_split_whatever_the_order_of_its_keys_and_cut_bytes_are_refus
     for end in range(len(data)):
         with pytest.raises(WireError):
             split_example(data[:end], b"frame")
+
+
+def test_records_split_one_after_another_are_split_as_each_alone(make_record):
+    sidecar = read_sidecar(make_record(encoding="raw"))
+    face = np.arange(27648).astype(np.uint8).tobytes()
+    # Whole numbers of several lengths, and entries before and after the face.
+    labels = [{"valence": v, "arousal": a} for v in (0, 1, 200, -1) for a in (0, 0, 999, -5)]
+    data = [encode_example(f"a/{n:05d}", face, label) for n, label in enumerate(labels)]
+    data += [encode_example("b/00001", face, labels[0], [0, 0, 1, n], 1.0, np.zeros((6, 2))) for n in range(3)]
+    split = make_splitter(sidecar)
+    for record in [*data, *reversed(data)]:
+        assert split(memoryview(record)) == split_value(record, sidecar)
+    same_length = data[0].replace(b"\x05frame\x12", b"\x05fraud\x12")
+    with pytest.raises(WireError, match="there is no b'frame'"):
+        split(memoryview(same_length))
 
 
 def test_file_of_two_videos_is_none_of_the_original_s(tmp_path):
