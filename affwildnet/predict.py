@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,12 +47,12 @@ def predict_all(
     if not files:
         return
     where = dataclasses.replace(cluster, workers=min(cluster.workers, len(files)))
-    task = functools.partial(guarded_prediction, chosen=chosen, stamp=stamp)
+    given = {"chosen": chosen, "stamp": stamp}
     with contextlib.ExitStack() as stack:
         # It holds no manifest: that the workers see the videos is told a video.
-        client = stack.enter_context(open_client(Workspace(Path(chosen.output)), where))
+        connect = lambda: stack.enter_context(open_client(Workspace(Path(chosen.output)), where))  # noqa: E731
         bar = stack.enter_context(tqdm(total=len(files), unit="video", desc="predict"))
-        for source, done in run_tasks(client, task, files, "predict"):
+        for source, done in run_tasks(connect, guarded_prediction, files, "predict", given):
             bar.update()
             what = "the worker process died of it twice (a crash of the decoder or detector, or more than its memory)"
             remedy = "replace the video or give workers more memory (--worker_memory)"

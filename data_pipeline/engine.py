@@ -9,14 +9,12 @@ import collections
 import contextlib
 import dataclasses
 import errno
-import itertools
 import math
 import os
 import socket
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +24,13 @@ from data_pipeline.failures import Outcome, read_failures
 from data_pipeline.manifest import ManifestRow
 from data_pipeline.same_code import CodeFacts, code_facts, complaint
 from data_pipeline.stages import STAGES, freshness, run_stage, stage_remarks
+from data_pipeline.tasks import run_tasks
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace
 
 if TYPE_CHECKING:
     from distributed import Client
 
-# Tasks that the scheduler knows at a time: enough for a thousand cores, and few to keep in mind.
-OUTSTANDING = 2048
-_SENT_TOGETHER = 256
 _REASON_LENGTH = 600
 # A failure is on disk this soon, though thousands may come in a minute.
 _ENTER_SECONDS = 5.0
@@ -166,15 +162,9 @@ def _kept(outcomes: Iterator[Outcome], enter: Callable[[Sequence[Outcome]], None
 def _outcomes(
     connect: Callable[[], Client], workspace: Workspace, rows: Iterable[ManifestRow], stages: Mapping[str, Any]
 ) -> Iterator[Outcome]:
-    """Outcomes as they come; clips whose worker died are tried once more at the end, one at a time."""
-    suspects = []
-    for row, outcome in _run(connect, workspace, rows, stages, OUTSTANDING):
-        if outcome is None:
-            suspects.append(row)
-        else:
-            yield outcome
-    # A worker dies of one of its clips only, or is killed from outside. Alone, the culprit shows itself.
-    for row, outcome in _run(connect, workspace, suspects, stages, 1):
+    """Outcomes as they come, of clips whose worker died of them too."""
+    given = {"workspace": workspace, "stages": stages, "facts": code_facts()}
+    for row, outcome in run_tasks(connect, _task, rows, "+".join(stages), given, key=lambda row: row.clip):
         yield outcome or _death(workspace, row, stages)
 
 
@@ -182,61 +172,6 @@ def _death(workspace: Workspace, row: ManifestRow, stages: Mapping[str, Any]) ->
     what = "the worker process died of it twice (a crash of the decoder or detector, or more than its memory)"
     reason = str(InputError(row.source, what, "replace the video, give workers more memory or take the clip out"))
     return Outcome(row.clip, {}, freshness(workspace, row, stages).first_stale or list(stages)[-1], reason)
-
-
-def _run(
-    connect: Callable[[], Client],
-    workspace: Workspace,
-    rows: Iterable[ManifestRow],
-    stages: Mapping[str, Any],
-    outstanding: int,
-) -> Iterator[tuple[ManifestRow, Outcome | None]]:
-    """Rows with their outcomes as they come, None where the worker died; at most `outstanding` tasks at a time."""
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
-        return
-    rows = itertools.chain([first], rows)
-    import distributed
-
-    from data_pipeline.crash_limit import PREFIX
-
-    client = connect()
-    completed = distributed.as_completed(loop=client.loop)
-    waiting: dict[Any, ManifestRow] = {}
-    # Tuples are tasks of one group, which the scheduler keeps back until a worker is free.
-    group = f"{PREFIX}{'+'.join(stages)}-{uuid.uuid4().hex}"
-    given: dict[str, Any] = {"workspace": workspace, "stages": stages, "facts": code_facts()}
-    while True:
-        room = min(_SENT_TOGETHER, outstanding)
-        while len(waiting) + room <= outstanding and (sent := list(itertools.islice(rows, room))):
-            keys = [(group, row.clip) for row in sent]
-            futures = client.map(_task, sent, **given, key=keys, pure=False)
-            waiting.update(zip(futures, sent, strict=True))
-            completed.update(futures)
-        if not waiting:
-            return
-        future = next(completed)
-        row = waiting.pop(future)
-        # Asked for its result, not its status: a result that only a lost worker held is made again.
-        outcome = _result(client, future)
-        yield row, outcome
-
-
-def _result(client: Client, future: Any) -> Outcome | None:
-    import distributed
-
-    try:
-        return future.result()
-    except distributed.scheduler.KilledWorker:
-        return None
-    except (distributed.client.FutureCancelledError, distributed.comm.CommClosedError):
-        what = "the connection to the Dask scheduler was lost"
-        remedy = "run the same command again: it goes on where it stopped"
-        raise InputError("--scheduler", what, remedy) from None
-    except ImportError as error:  # of the task itself: what a clip's stages raise is its outcome
-        what, remedy = f"a worker cannot import data_pipeline ({error})", "start the workers in this environment"
-        raise InputError("--scheduler", what, remedy) from None
 
 
 def _task(row: ManifestRow, workspace: Workspace, stages: Mapping[str, Any], facts: CodeFacts) -> Outcome:
