@@ -145,6 +145,24 @@ def columns_of(heads: Sequence[Head]) -> tuple[str, ...]:
     return tuple(column for head in heads for column in head.columns)
 
 
+def regression_places(outputs: Sequence[str], heads: Sequence[Head]) -> list[int]:
+    """Which of `outputs` are regressions: without heads all of them."""
+    probabilities = {column for head in heads if head.kind != "regression" for column in head.columns}
+    return [place for place, name in enumerate(outputs) if name not in probabilities]
+
+
+def most_telling(values: Mapping[str, float], heads: Sequence[Head]) -> dict[str, float]:
+    """What is drawn into a picture of the values of one frame: regressions, units that are likely, likeliest classes."""
+    told = dict(values)
+    for head in heads:
+        own = {name: values[name] for name in head.columns}
+        best = max(own, key=lambda name: own[name])
+        for name, value in own.items():
+            if (head.kind == "sigmoid" and value < 0.5) or (head.kind == "softmax" and name != best):
+                del told[name]
+    return told
+
+
 def to_values(raw: tf.Tensor, heads: Sequence[Head]) -> tf.Tensor:
     """What a network's raw outputs (..., K) mean: numbers of regressions as they are, else logits -> probabilities.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from affwildnet.bootstrap import BootstrapOptions, bootstrap_intervals
 from affwildnet.classification_metrics import ClassificationCounts, Thresholds, mean_of_defined
-from affwildnet.heads import Head
+from affwildnet.heads import Head, regression_places
 from affwildnet.metrics import StreamingCCC
 
 # Ten seconds: within one clip stretches of this length are resampled, as frames close by tell the same.
@@ -80,15 +80,14 @@ def regression_part(
     entries: Sequence[EntryPredictions], outputs: Sequence[str], heads: Sequence[Head]
 ) -> tuple[list[EntryPredictions], tuple[str, ...]]:
     """The columns of regressions alone, of which there are CCC and MSE, and their names; without heads all."""
-    if not heads:
+    places = regression_places(outputs, heads)
+    if len(places) == len(outputs):
         return list(entries), tuple(outputs)
-    names = [name for head in heads if head.kind == "regression" for name in head.columns]
-    places = [list(outputs).index(name) for name in names]
     parts = [
         dataclasses.replace(entry, predictions=entry.predictions[:, places], labels=entry.labels[:, places])
         for entry in entries
     ]
-    return parts, tuple(names)
+    return parts, tuple(outputs[place] for place in places)
 
 
 def classification_metrics(
