@@ -152,7 +152,7 @@ def regression_places(outputs: Sequence[str], heads: Sequence[Head]) -> list[int
 
 
 def most_telling(values: Mapping[str, float], heads: Sequence[Head]) -> dict[str, float]:
-    """What is drawn into a picture of the values of one frame: regressions, units that are likely, likeliest classes."""
+    """What of one frame's values is drawn into a picture: regressions, units that are likely, likeliest classes."""
     told = dict(values)
     for head in heads:
         own = {name: values[name] for name in head.columns}

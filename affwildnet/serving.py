@@ -19,8 +19,8 @@ from tfrecords.errors import InputError
 class ServedModel(tf.Module):
     """Three signatures over one model; faces are uint8 RGB (B, T, S, S, 3) as ``input.json`` describes them.
 
-    ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state: numbers of regressions,
-    probabilities of other heads.
+    ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state: numbers
+    of regressions, probabilities of other heads.
     ``step(faces, state)`` -> ``values`` and ``state`` float32 (B, W) for the next piece; zeros begin a sequence.
     ``jpeg(images)`` -> ``values`` of faces as the bytes of JPEG or PNG files (B, T), of any size: resized as
     ``input.json`` says. It fails as a whole where one cannot be decoded, telling which.
