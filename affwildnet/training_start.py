@@ -15,8 +15,10 @@ from affwildnet.backbones import BACKBONES
 from affwildnet.batch_norm import synchronise_batch_norm
 from affwildnet.cases import CASES, Case, learning_rate, trained_variables
 from affwildnet.checkpoints import restore_part
+from affwildnet.feature_points import check_heads
+from affwildnet.heads import parse_heads
 from affwildnet.input_spec import InputSpec, with_preprocessing
-from affwildnet.model_folder import ModelFolder, describe_model
+from affwildnet.model_folder import ModelFolder, describe_model, read_options
 from affwildnet.models import AffWildNet, ModelOptions, build_model
 from affwildnet.optimizer import OptimizerOptions, check_optimizer_options, make_optimizer
 from affwildnet.precision import LossScale, building_with
@@ -128,10 +130,12 @@ def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
 
 def check_training_records(workspace: Workspace, files: list[RecordFile], model: ModelOptions) -> None:
     """Raises `InputError` where the records lack what the network learns or reads."""
-    unknown = sorted(set(model.outputs) - set(files[0].sidecar.labels))
+    known = sorted(set().union(*(file.sidecar.labels for file in files)))
+    unknown = sorted(set(model.outputs) - set(known))
     if unknown:
-        remedy = f"choose from {', '.join(files[0].sidecar.labels)}, or annotate it and build the workspace again"
-        raise InputError(files[0].path, f"its records have no label {unknown[0]!r} for --outputs", remedy)
+        remedy = f"choose from {', '.join(known)}, or annotate it and build the workspace again"
+        flag = "--heads" if model.heads else "--outputs"
+        raise InputError(files[0].path, f"its records have no label {unknown[0]!r} for {flag}", remedy)
     if model.landmarks_68 and not files[0].sidecar.landmarks_68:
         remedy = "build the workspace with --landmarks_68"
         raise InputError(files[0].path, "its records hold no landmarks, which this network reads", remedy)
@@ -189,8 +193,25 @@ def initialise(model: AffWildNet, chosen: TrainOptions, folder: Path = Path("wei
         if chosen.case == "3" and trained_as != "2":
             print(f"warning: {source.root} was trained as case {trained_as}, case 3 wants an RNN of case 2")
         for part in ("fc", "block", "head"):
-            if getattr(model, part) is not None:
+            if part == "head" and model.heads:
+                print(f"heads {restore_heads(model, source, chosen.rnn_checkpoint)}")
+            elif getattr(model, part) is not None:
                 print(f"{part} from {restore_part(model, part, source, chosen.rnn_checkpoint)}")
+
+
+def restore_heads(model: AffWildNet, source: ModelFolder, which: str) -> str:
+    """Fills the heads that `source` has too, written alike but for weight and loss; returns what was done, in words.
+
+    Raises:
+      InputError: a head has other shapes there, as what it reads has another width.
+    """
+    alike = lambda head: dataclasses.replace(head, weight=1.0, loss="")  # noqa: E731
+    theirs = {alike(head) for head in parse_heads(read_options(source).heads)}
+    names = [head.name for head in model.heads if alike(head) in theirs]
+    for name in names:
+        restore_part(model, ("head", "parts", name), source, which)
+    new = [head.name for head in model.heads if head.name not in names]
+    return f"{', '.join(names) or 'none'} from {source.root}; new: {', '.join(new) or 'none'}"
 
 
 def check_options(model: ModelOptions, chosen: TrainOptions, optimizing: OptimizerOptions) -> None:
@@ -198,6 +219,7 @@ def check_options(model: ModelOptions, chosen: TrainOptions, optimizing: Optimiz
     if model.landmarks_68 and not model.fc:
         what = "landmarks join the first fully connected layer's input, and there is none"
         raise InputError("--landmarks_68", what, "give --fc=4096")
+    check_heads(model)
     if CASES[chosen.case].needs_rnn and not chosen.rnn_from:
         raise InputError("--case=3", "no RNN is named", "name the folder of the best case-2 model in --rnn_from")
     if chosen.cache_features and case_of(chosen).backbone != "nothing":

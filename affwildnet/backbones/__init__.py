@@ -1,7 +1,7 @@
 """Backbones by name: networks from one face to its features; a new one is a file here and an entry in `BACKBONES`.
 
 An entry is a `Backbone`: its builder takes the side of the faces in pixels and returns a `tf.keras.Model` from float
-(N, S, S, 3), normalised and in the network's colour order, to features (N, D).
+(N, S, S, 3), normalised and in the network's colour order, to features (N, D), or to several feature points by name.
 """
 
 from __future__ import annotations
