@@ -24,7 +24,7 @@ from affwildnet.trained_subjects import trained_subjects
 from affwildnet.training_checkpoints import resume
 from affwildnet.training_options import TrainOptions
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, label_columns
 from tfrecords.loader_options import LoaderOptions, check_loader, shaping
 from tfrecords.workspace import Workspace, read_csv, read_json
 
@@ -128,9 +128,10 @@ def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
 
 def check_training_records(workspace: Workspace, files: list[RecordFile], model: ModelOptions) -> None:
     """Raises `InputError` where the records lack what the network learns or reads."""
-    unknown = sorted(set(model.outputs) - set(files[0].sidecar.labels))
+    there = label_columns(files)
+    unknown = sorted(set(model.outputs) - set(there))
     if unknown:
-        remedy = f"choose from {', '.join(files[0].sidecar.labels)}, or annotate it and build the workspace again"
+        remedy = f"choose from {', '.join(there)}, or annotate it and build the workspace again"
         raise InputError(files[0].path, f"its records have no label {unknown[0]!r} for --outputs", remedy)
     if model.landmarks_68 and not files[0].sidecar.landmarks_68:
         remedy = "build the workspace with --landmarks_68"
