@@ -6,6 +6,8 @@
 | 1 | and the CNN's last convolution | random |
 | 2 | everything | random |
 | 3 | everything, the CNN again from its pre-trained weights | the best case-2 RNN and FC |
+
+FATAUVA-Net is trained in stages instead: `affwildnet.stages`, each case 2 of what is not frozen.
 """
 
 from __future__ import annotations

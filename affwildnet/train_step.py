@@ -18,6 +18,7 @@ from affwildnet.losses import affect_loss
 from affwildnet.models import AffWildNet
 from affwildnet.precision import LossScale
 from affwildnet.replicas import replica_count, replica_index
+from affwildnet.stages import counting_heads
 from tfrecords.loader import Batch
 
 PARTS = ("backbone", "fc", "block", "head")
@@ -143,7 +144,7 @@ def network_loss(model: AffWildNet, batch: Batch, raw: tf.Tensor, kind: str) -> 
     """The batch's loss of the raw outputs (B, T, K): `heads_loss`, or without heads `affect_loss`."""
     labels, weights = batch["labels"], batch["weights"]
     if model.heads:
-        return heads_loss(labels, raw, model.heads, weights, kind)
+        return heads_loss(labels, raw, counting_heads(model), weights, kind)
     return affect_loss(labels, raw, weights, kind, model.options.outputs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from affwildnet.model_folder import ModelFolder, describe_model, read_options
 from affwildnet.models import AffWildNet, ModelOptions, build_model
 from affwildnet.optimizer import OptimizerOptions, check_optimizer_options, make_optimizer
 from affwildnet.precision import LossScale, building_with
+from affwildnet.stages import Stage, freeze_earlier, staged_options, trained_columns
 from affwildnet.trained_subjects import trained_subjects
 from affwildnet.training_checkpoints import resume
 from affwildnet.training_options import TrainOptions
@@ -78,6 +80,7 @@ def _build_training(
     tf.keras.utils.set_random_seed(chosen.seed)
     with building_with(chosen.precision):
         model = build_model(model_options, spec)
+    freeze_earlier(model, stage_of(chosen))
     case = case_of(chosen)
     variables = trained_variables(model, case)
     rate = chosen.learning_rate or learning_rate(chosen.case, model_options)
@@ -100,11 +103,12 @@ def describe_training(
     """Checks that records and options fit, writes ``model.json`` and ``input.json``; returns what the model takes."""
     check_options(model_options, chosen, optimizing)
     check_loading(loader, chosen)
-    check_training_records(workspace, files, model_options)
+    check_training_records(workspace, files, model_options, trained_columns(model_options, stage_of(chosen)))
     spec = input_spec_of(files[0], chosen.colour_order)
     if chosen.preprocess == "pretrained":
         spec = with_preprocessing(spec, BACKBONES[model_options.backbone].pretrained)
-    parents = [ModelFolder(Path(parent)).model for parent in (chosen.cnn_from, chosen.rnn_from) if parent]
+    named = (chosen.cnn_from, chosen.rnn_from, chosen.stage_from)
+    parents = [ModelFolder(Path(parent)).model for parent in named if parent]
     database = workspace.database_facts() | trained_subjects(files, parents)
     told = training_facts(chosen, optimizing, loader)
     usual = training_facts(TrainOptions(), OptimizerOptions(), LoaderOptions())
@@ -128,10 +132,12 @@ def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
         raise InputError("--loader=original", "it gives BGR faces, (x - 128) / 128, and no others", remedy)
 
 
-def check_training_records(workspace: Workspace, files: list[RecordFile], model: ModelOptions) -> None:
-    """Raises `InputError` where the records lack what the network learns or reads."""
+def check_training_records(
+    workspace: Workspace, files: list[RecordFile], model: ModelOptions, learned: Sequence[str]
+) -> None:
+    """Raises `InputError` where the records lack what the network learns, the columns `learned`, or reads."""
     there = label_columns(files)
-    unknown = sorted(set(model.outputs) - set(there))
+    unknown = sorted(set(learned) - set(there))
     if unknown:
         remedy = f"choose from {', '.join(there)}, or annotate it and build the workspace again"
         flag = "--heads" if model.heads else "--outputs"
@@ -161,6 +167,16 @@ def case_of(chosen: TrainOptions) -> Case:
     return dataclasses.replace(case, backbone=chosen.trained_cnn) if chosen.trained_cnn else case
 
 
+def stage_of(chosen: TrainOptions) -> Stage:
+    """The stage, with what it starts from."""
+    return Stage(chosen.stage, chosen.stage_from, chosen.freeze_earlier)
+
+
+def network_of(model: ModelOptions, chosen: TrainOptions, files: list[RecordFile]) -> ModelOptions:
+    """The network that is trained: as `model` says, with the heads of its stage if it has one; raises `InputError`."""
+    return staged_options(model, stage_of(chosen), label_columns(files))
+
+
 def starting_weights(backbone: str, chosen: TrainOptions) -> str:
     """What `load_backbone_weights` takes: in every case the thesis's CNN started from published weights.
 
@@ -183,7 +199,11 @@ def starting_weights(backbone: str, chosen: TrainOptions) -> str:
 def initialise(model: AffWildNet, chosen: TrainOptions, folder: Path = Path("weights")) -> None:
     """Fills the CNN from published weights or another model, RNN and FC from another model, as the options say."""
     weights = starting_weights(model.options.backbone, chosen)
-    if not chosen.cnn_from:
+    if chosen.stage_from:
+        source = ModelFolder(Path(chosen.stage_from))
+        print(f"backbone from {restore_part(model, 'backbone', source, chosen.stage_checkpoint)}")
+        print(f"heads {restore_heads(model, source, chosen.stage_checkpoint)}")
+    elif not chosen.cnn_from:
         print(load_backbone_weights(model, weights, folder))
     if chosen.cnn_from:
         print(f"backbone from {restore_part(model, 'backbone', ModelFolder(Path(chosen.cnn_from)), 'latest')}")
@@ -222,6 +242,7 @@ def check_options(model: ModelOptions, chosen: TrainOptions, optimizing: Optimiz
     check_heads(model)
     if CASES[chosen.case].needs_rnn and not chosen.rnn_from:
         raise InputError("--case=3", "no RNN is named", "name the folder of the best case-2 model in --rnn_from")
+    _check_stage(chosen)
     if chosen.cache_features and case_of(chosen).backbone != "nothing":
         raise InputError("--cache_features", f"case {chosen.case} changes the CNN", "use it with --case=0 only")
     if chosen.cache_features and chosen.original_batch_norm:
@@ -232,3 +253,17 @@ def check_options(model: ModelOptions, chosen: TrainOptions, optimizing: Optimiz
         raise InputError("--recurrent_limit_frames", what, f"give --recurrent_limit_frames={chosen.sequence_length}")
     check_optimizer_options(optimizing)
     starting_weights(model.backbone, chosen)
+
+
+def _check_stage(chosen: TrainOptions) -> None:
+    if not chosen.stage:
+        return
+    usual = TrainOptions()
+    for name in ("case", "trained_cnn", "original_batch_norm"):
+        if getattr(chosen, name) != getattr(usual, name):
+            raise InputError(
+                f"--{name}", "a stage says itself what is trained", f"leave it out, or --stage={chosen.stage}"
+            )
+    for name in ("cnn_from", "rnn_from"):
+        if chosen.stage_from and getattr(chosen, name):
+            raise InputError(f"--{name}", "--stage_from hands on all that there is", "give only one of them")

@@ -6,7 +6,7 @@ few batches, whatever the database's size and however far apart the shuffling ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -107,6 +107,7 @@ def training_dataset(
     shuffle_labels: bool = False,
     share: tuple[int, int] = (0, 1),
     corrupt: CorruptRecords | None = None,
+    absent: Collection[str] = (),
 ) -> tf.data.Dataset:
     """Endless shuffled batches for training, see `load_batches` and `sequences.training_batches`.
 
@@ -116,11 +117,13 @@ def training_dataset(
     With `shuffle_labels` every frame gets the labels of a random frame of `files`: a control that nothing can be
     learned from.
 
+    Of `labels` those in `absent` need not be in any file: they are missing everywhere then.
+
     Raises:
-      InputError: the options contradict each other or the records, or no file has one of `labels`.
+      InputError: the options contradict each other or the records, or no file has another of `labels`.
     """
     check_loader(chosen, length)
-    check_columns(files, labels)
+    check_columns(files, [name for name in labels if name not in absent])
     corrupt = CorruptRecords(chosen.on_corrupt == "skip") if corrupt is None else corrupt
     original = chosen.loader == "original"
     for flag, needs_faces in (("--loader=original", original), ("--augment", bool(chosen.augment))):

@@ -43,7 +43,8 @@ def last_convolution_variables(entry: Backbone, backbone: tf.keras.Model) -> lis
 
 def decayed_kernels(backbone: tf.keras.Model) -> list[tf.Variable]:
     """The kernels of all convolutions, frozen ones too, as slim's regulariser collects them."""
-    return [layer.kernel for layer in backbone.layers if isinstance(layer, tf.keras.layers.Conv2D)]
+    layers = [part for layer in backbone.layers for part in (layer, *layer.submodules)]
+    return [layer.kernel for layer in layers if isinstance(layer, tf.keras.layers.Conv2D)]
 
 
 def weight_decay_loss(entry: Backbone, backbone: tf.keras.Model) -> tf.Tensor:

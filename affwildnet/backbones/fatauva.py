@@ -6,34 +6,54 @@ the paper's, the re-implementation's or chosen here. What follows the points are
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
 
 from affwildnet.backbones.fatauva_tables import ATTRIBUTES, BLOCKS, DIMENSIONS, FEATURES, POINTS
 
-WIDTH = 128
 
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large the network is.
 
-def fatauva(input_size: int = 96, width: int = WIDTH, core_units: int = 8, pooled: bool = False) -> tf.keras.Model:
-    """Faces (N, S, S, 3) -> a dict of `fatauva_tables.POINTS`, each (N, D).
-
-    Args:
-      input_size: S; the maps are 7 x 7 at 96, and 16 x 16 at the re-implementation's 170.
-      width: channels of all units; the first convolution has twice as many.
+    Attributes:
+      width: channels of all units; the first convolution has twice as many, heads' layers 4 and 8 times.
       core_units: units of the core.
-      pooled: the points are means over their maps, in place of the maps with every position. `features` always is.
+      dropout: part of what heads' layers give that is dropped in training.
+      pooled: the points are means over their maps, in place of the maps with every position.
+    """
+
+    width: int = 128
+    core_units: int = 8
+    dropout: float = 0.5
+    pooled: bool = False
+
+
+SIZES: dict[str, Size] = {
+    "fatauva": Size(),
+    "fatauva_pooled": Size(pooled=True),
+    # For the demo and for tests: it trains from scratch on two cores.
+    "fatauva_small": Size(width=16, core_units=2, dropout=0.2),
+}
+
+
+def fatauva(input_size: int = 96, size: Size = SIZES["fatauva"]) -> tf.keras.Model:
+    """Faces (N, S, S, 3) -> a dict of `fatauva_tables.POINTS`, each (N, D); `features` always is a mean over maps.
+
+    The maps are 7 x 7 at the S of 96 and 16 x 16 at the re-implementation's 170.
     """
     layers = tf.keras.layers
     faces = tf.keras.Input((input_size, input_size, 3), name="faces")
-    maps = {"core": _core(faces, width, core_units)}
+    maps = {"core": _core(faces, size.width, size.core_units)}
     for branch in ATTRIBUTES:
         maps[branch] = _units(maps["core"], 2, 2, branch)
     for name, block in BLOCKS.items():
         maps[name] = _units(maps[block.reads], block.units, 3, name)
     for name, blocks in DIMENSIONS.items():
         maps[name] = layers.Concatenate(name=f"{name}/joined")([maps[block] for block in blocks])
-    vector = layers.GlobalAveragePooling2D if pooled else layers.Flatten
+    vector = layers.GlobalAveragePooling2D if size.pooled else layers.Flatten
     points = {name: vector(name=f"{name}/vector")(maps[name]) for name in POINTS if name in maps}
     joined = layers.Concatenate(name="features/joined")([maps[block] for block in FEATURES])
     points["features"] = layers.GlobalAveragePooling2D(name="features/vector")(joined)

@@ -1,8 +1,8 @@
 """FATAUVA-Net's tables: attributes by branch, action units by branch and block, and what valence and arousal read.
 
 From the paper (Chang, Hsu and Chien 2017) as SPEC.md, "Background systems", gives it. Labels are columns of records:
-CelebA's attributes in small letters, action units as ``au01``. Branches, blocks and dimensions are feature points of the
-backbone, and parts of it: the layers of a part have names that begin with the part's and a slash.
+CelebA's attributes in small letters, action units as ``au01``. Branches, blocks and dimensions are feature points of
+the backbone, and parts of it: the layers of a part have names that begin with the part's and a slash.
 """
 
 from __future__ import annotations
