@@ -26,7 +26,7 @@ from affwildnet.trained_subjects import trained_subjects
 from affwildnet.training_checkpoints import resume
 from affwildnet.training_options import TrainOptions
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, label_columns
 from tfrecords.loader_options import LoaderOptions, check_loader, shaping
 from tfrecords.workspace import Workspace, read_csv, read_json
 
@@ -130,10 +130,10 @@ def check_loading(loader: LoaderOptions, chosen: TrainOptions) -> None:
 
 def check_training_records(workspace: Workspace, files: list[RecordFile], model: ModelOptions) -> None:
     """Raises `InputError` where the records lack what the network learns or reads."""
-    known = sorted(set().union(*(file.sidecar.labels for file in files)))
-    unknown = sorted(set(model.outputs) - set(known))
+    there = label_columns(files)
+    unknown = sorted(set(model.outputs) - set(there))
     if unknown:
-        remedy = f"choose from {', '.join(known)}, or annotate it and build the workspace again"
+        remedy = f"choose from {', '.join(there)}, or annotate it and build the workspace again"
         flag = "--heads" if model.heads else "--outputs"
         raise InputError(files[0].path, f"its records have no label {unknown[0]!r} for {flag}", remedy)
     if model.landmarks_68 and not files[0].sidecar.landmarks_68:

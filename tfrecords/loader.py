@@ -16,7 +16,7 @@ from tfrecords.balance import frame_weights
 from tfrecords.batch_reader import Scratch, make_batch_reader, read_parts
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, check_columns
 from tfrecords.labels import ORIGINAL_LABELS
 from tfrecords.loader_options import GAP_FACTOR, LoaderOptions, check_loader
 from tfrecords.original_order import original_files, original_pass
@@ -54,8 +54,8 @@ def load_batches(
     Returns:
       A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D),
       or ``images`` float32 BGR (B, T, S, S, 3), (x - 128) / 128; ``landmarks_68`` float32 (B, T, 136) where the records
-      hold them with faces; ``labels`` float32 (B, T, len(labels)) in [-1, 1]; ``weights`` float32 (B, T), 0 where
-      padded or damaged; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
+      hold them with faces; ``labels`` float32 (B, T, len(labels)) in [-1, 1], NaN for missing; ``weights``
+      float32 (B, T), 0 where padded or damaged; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
     """
     sidecar = files[0].sidecar
     features = sidecar.profile == FEATURES
@@ -117,9 +117,10 @@ def training_dataset(
     learned from.
 
     Raises:
-      InputError: the options contradict each other or the records.
+      InputError: the options contradict each other or the records, or no file has one of `labels`.
     """
     check_loader(chosen, length)
+    check_columns(files, labels)
     corrupt = CorruptRecords(chosen.on_corrupt == "skip") if corrupt is None else corrupt
     original = chosen.loader == "original"
     for flag, needs_faces in (("--loader=original", original), ("--augment", bool(chosen.augment))):
@@ -198,7 +199,7 @@ def shuffled_labels(
 
 
 def read_labels(file: RecordFile, labels: Sequence[str], corrupt: CorruptRecords | None = None) -> np.ndarray:
-    """All labels of one record file, float32 (N, len(labels)), valence and arousal in [-1, 1].
+    """All labels of one record file, float32 (N, len(labels)), valence and arousal in [-1, 1], NaN for missing.
 
     A damaged record is fatal, or with ``corrupt.skip`` has the labels of the record before it.
     """

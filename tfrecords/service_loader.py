@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, check_columns
 from tfrecords.loader import Batch, balancing_weights
 from tfrecords.loader_options import LoaderOptions
 from tfrecords.record_value import FEATURES, value_dtype, value_key, value_shape
@@ -53,6 +53,7 @@ def service_batches(
       InputError: nobody answers at `service`, or an epoch has not one whole batch.
     """
     check_service(service)
+    check_columns(files, labels)
     weights = balancing_weights(files, labels, chosen)
     epoch, _ = epoch_of(files, length, batch, seed, first_step, chosen, weights)
     for number in itertools.count(epoch):
