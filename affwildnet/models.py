@@ -45,11 +45,12 @@ class ModelOptions:
     landmarks_68: bool = option(False, "join the face's 68 landmarks to the first fully connected layer's input")
     dropout: float = option(0.0, "part of the outputs of those layers and of each recurrent layer dropped in training")
     recurrent_limit_frames: int = option(80, "T of IndRNN's bound 2^(1/T) on |u|: the training sequences' length")
-    outputs: tuple[str, ...] = option(
-        ("valence", "arousal"), "what the linear layer predicts; with --heads their columns, and not to be given"
-    )
     heads: tuple[str, ...] = option(
-        (), "heads in place of that layer, each NAME:KIND:COLUMN+COLUMN[:KEY=VALUE…]: docs/heads.md"
+        (),
+        "heads in place of one linear layer over --outputs, each NAME:KIND:COLUMN+COLUMN[:KEY=VALUE…]: docs/heads.md",
+    )
+    outputs: tuple[str, ...] = option(
+        ("valence", "arousal"), "what the linear layer predicts; with --heads their columns, whatever is given"
     )
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from affwildnet.cases import CASES, trained_variables
 from affwildnet.heads import Head, head_text, parse_head, parse_heads, to_values
 from affwildnet.input_spec import InputSpec
 from affwildnet.models import AffWildNet, ModelOptions, build_model
+from affwildnet.train_step import network_loss
 from tfrecords.errors import InputError
 
 SPEC = InputSpec(size=16)
@@ -222,3 +223,19 @@ def test_a_backbone_without_features_has_heads_alone(monkeypatch: pytest.MonkeyP
     for options in ({"heads": ()}, {"heads": ("a:sigmoid:au01:at=eye", "v:regression:valence")}):
         with pytest.raises(InputError, match="eyes has no point 'features'"):
             small(backbone="eyes", **options)
+
+
+def test_a_head_without_labels_in_the_batch_moves_no_weight_of_its_own(model: AffWildNet) -> None:
+    labels = np.random.default_rng(0).random((2, 3, 8)).astype(np.float32)
+    labels[..., 2:5] = np.nan
+    batch = {"labels": tf.constant(labels), "weights": tf.ones([2, 3])}
+    features = model.features(faces())
+    with tf.GradientTape() as tape:
+        raw, _ = model.predict_features(features, model.zero_state(2), training=True, seed=tf.constant([1, 2]))
+        losses = network_loss(model, batch, raw, "mse")
+    assert list(losses) == ["total", "va", "aus", "expression"] and losses["aus"] == 0
+    gradients = tape.gradient(losses["total"], model.head.trainable_variables)
+    own = {variable.ref() for variable in model.head.parts["aus"].trainable_variables}
+    for gradient, variable in zip(gradients, model.head.trainable_variables, strict=True):
+        moved = bool(tf.reduce_any(gradient != 0))
+        assert np.isfinite(gradient).all() and moved != (variable.ref() in own)
