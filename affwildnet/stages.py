@@ -34,6 +34,9 @@ STAGE_POINTS: dict[str, tuple[str, ...]] = {
 }
 STAGE_POINTS["all"] = tuple(point for points in STAGE_POINTS.values() for point in points)
 STAGES = tuple(STAGE_POINTS)
+# Every column that the network can learn.
+COLUMNS = (*(name for names in ATTRIBUTES.values() for name in names),)
+COLUMNS += (*(name for block in BLOCKS.values() for name in block.action_units), *DIMENSIONS)
 
 
 @dataclasses.dataclass(frozen=True)
