@@ -53,7 +53,7 @@ def write_comparison(places: Places, table: StoredTable, workspace: Workspace) -
 
 
 def unit_f1(row: TableRow) -> Cell:
-    """The mean F1 over a system's heads of action units, a value a seed, of the checkpoint that is best by ``total``."""
+    """The mean F1 over a system's heads of action units, a value a seed, of the best checkpoint by ``total``."""
     values = []
     for tested in row.tested.values():
         told: dict[str, Any] = tested.checkpoints.get("total", {}).get("heads", {})
