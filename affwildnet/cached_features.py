@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from affwildnet.heads import FEATURES
 from affwildnet.models import AffWildNet
 from tfrecords.errors import InputError
 from tfrecords.feature_records import features_path, write_features
@@ -25,6 +26,8 @@ BATCH = 64
 def backbone_key(model: AffWildNet) -> str:
     """16 hexadecimal digits for this backbone with these weights and this input: what its features depend on."""
     made_from = [model.options.backbone, dataclasses.asdict(model.face_spec), model.options.landmarks_68]
+    if model.points.names != (FEATURES,):
+        made_from.append(model.points.names)
     digest = hashlib.sha256(json.dumps(made_from).encode())
     for variable in model.backbone.variables:
         digest.update(np.ascontiguousarray(variable.numpy()).tobytes())

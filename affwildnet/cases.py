@@ -6,6 +6,8 @@
 | 1 | and the CNN's last convolution | random |
 | 2 | everything | random |
 | 3 | everything, the CNN again from its pre-trained weights | the best case-2 RNN and FC |
+
+FATAUVA-Net is trained in stages instead: `affwildnet.stages`, each case 2 of what is not frozen.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import dataclasses
 import tensorflow as tf
 
 from affwildnet.backbones import BACKBONES
-from affwildnet.backbones.backbone import last_convolution_variables
+from affwildnet.backbones.backbone import last_convolution_variables, leading_to
 from affwildnet.models import AffWildNet, ModelOptions
 from tfrecords.errors import InputError
 
@@ -51,12 +53,14 @@ CASES: dict[str, Case] = {
 def trained_variables(model: AffWildNet, case: Case) -> list[tf.Variable]:
     """The variables that `case` trains, in a fixed order: the CNN's, then those of what follows it.
 
+    Of a CNN with several feature points they are those that lead to the points which are read.
+
     Raises:
       InputError: case 1 with a backbone that names no last convolution.
     """
     variables: list[tf.Variable] = []
     if case.backbone == "everything":
-        variables += model.backbone.trainable_variables
+        variables += leading_to(model.backbone, model.points.names).trainable_variables
     elif case.backbone == "last_convolution":
         entry = BACKBONES[model.options.backbone]
         if not entry.last_convolution:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +28,7 @@ def checkpoint_step(prefix: str) -> int:
 
 
 def choose_checkpoint(folder: ModelFolder, which: str) -> str:
-    """The prefix of checkpoint `which`: ``latest``, a step, or ``valence``, ``arousal``, ``total`` for the best.
+    """The prefix of checkpoint `which`: ``latest``, a step, or ``valence``, ``arousal``, ``total`` … for the best.
 
     An imported model has one checkpoint, its author's best, which is taken for each of these until it is evaluated.
 
@@ -58,21 +60,26 @@ def restore_model(model: tf.keras.Model, prefix: str) -> None:
         raise InputError(prefix, what, "delete it, or use another one") from None
 
 
-def restore_part(model: tf.keras.Model, part: str, source: ModelFolder, which: str) -> str:
+def restore_part(model: tf.keras.Model, part: str | tuple[str, ...], source: ModelFolder, which: str) -> str:
     """Fills a part of `model` (``backbone``, ``fc``, ``block``, ``head``) from checkpoint `which` of another folder.
 
-    Returns the prefix.
+    A part of a part is told by its path, as ``("head", "parts", NAME)`` of one head. Returns the prefix.
 
     Raises:
       InputError: there is none, or its part has other shapes.
     """
     prefix = choose_checkpoint(source, which)
-    target = tf.train.Checkpoint(model=tf.train.Checkpoint(**{part: getattr(model, part)}))
+    path = (part,) if isinstance(part, str) else part
+    target: Any = model
+    for name in path:
+        target = target[name] if isinstance(target, Mapping) else getattr(target, name)
+    for name in reversed(("model", *path)):
+        target = tf.train.Checkpoint(**{name: target})
     try:
         target.restore(prefix).assert_existing_objects_matched().expect_partial()
     except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
-        what = f"its {part} does not fit this model ({str(error).splitlines()[0]})"
-        raise InputError(prefix, what, f"use a model with the same {part}") from None
+        what = f"its {path[-1]} does not fit this model ({str(error).splitlines()[0]})"
+        raise InputError(prefix, what, f"use a model with the same {path[-1]}") from None
     return prefix
 
 
@@ -104,21 +111,22 @@ def release_checkpoint(prefix: str | Path) -> None:
         part.unlink()
 
 
-def keep_best(folder: ModelFolder, name: str, prefix: str, value: float) -> bool:
+def keep_best(folder: ModelFolder, name: str, prefix: str, value: float, metric: str = "ccc") -> bool:
     """Copies the checkpoint to ``best/NAME`` if `value` is higher than the best so far; returns whether it was.
 
+    `metric` is what ``best.json`` calls the value.
     ``best.json`` is written when the copy is complete, and the one it replaces goes last.
     """
     best = read_json(folder.best) if folder.best.exists() else {}
     step = checkpoint_step(prefix)
     # A CCC that is not defined (constant labels) is never the best: nothing would compare higher after it.
-    if math.isnan(value) or (name in best and value <= best[name]["ccc"]):
+    if math.isnan(value) or (name in best and value <= best[name][metric]):
         return False
     target = folder.root / "best" / name / Path(prefix).name
     target.parent.mkdir(parents=True, exist_ok=True)
     for part in Path(prefix).parent.glob(Path(prefix).name + ".*"):
         shutil.copy2(part, target.parent / part.name)
-    best[name] = {"step": step, "ccc": value, "checkpoint": target.relative_to(folder.root).as_posix()}
+    best[name] = {"step": step, metric: value, "checkpoint": target.relative_to(folder.root).as_posix()}
     write_json(folder.best, best)
     for old in target.parent.iterdir():
         if not old.name.startswith(target.name + "."):

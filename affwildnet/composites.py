@@ -36,6 +36,15 @@ COMPOSITES: dict[str, dict[str, Any]] = {
     },
     "cnn_2000": {**_CNN_ONLY, "fc": ("4096", "2000")},
     "cnn_4096": {**_CNN_ONLY, "fc": ("4096", "4096")},
+    # Without --stage all of its stages at once. Batch and rate are not the paper's, which says neither.
+    "fatauva": {
+        "backbone": "fatauva",
+        "cell": "none",
+        "stage": "all",
+        "batch": 50,
+        "sequence_length": 1,
+        "learning_rate": 1e-3,
+    },
     "va_crnn": _VA_CRNN,
     "va_crnn_landmarks": {**_VA_CRNN, "landmarks_68": True},
 }

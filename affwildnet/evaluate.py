@@ -18,9 +18,11 @@ from absl import flags
 
 from affwildnet.bootstrap import BootstrapOptions
 from affwildnet.checkpoints import hold_checkpoint, list_checkpoints, release_checkpoint, restore_model
+from affwildnet.classification_metrics import Thresholds
 from affwildnet.devices import use_device
 from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
 from affwildnet.evaluation_files import (
+    best_by,
     catch_up_best,
     evaluation_row,
     read_evaluations,
@@ -51,6 +53,9 @@ class EvaluateOptions:
     stop_after: int = option(
         0, "ask training to stop after so many evaluations without a higher mean CCC; 0 never does", at_least=0
     )
+    stop_by: str = option(
+        "total", "what has to rise for that: a name of best.json; total is the mean CCC, with heads their mean score"
+    )
     retries: int = option(
         5, "how often a checkpoint that cannot be read is tried again before it is skipped", at_least=0
     )
@@ -73,6 +78,7 @@ def evaluate_checkpoints(
     workspace: Workspace,
     chosen: EvaluateOptions,
     intervals: BootstrapOptions = BootstrapOptions(),  # noqa: B008
+    thresholds: Thresholds = Thresholds(),  # noqa: B008
 ) -> int:
     """Evaluates checkpoints as they appear, in order and each once; returns how many.
 
@@ -99,7 +105,7 @@ def evaluate_checkpoints(
         what = f"its rows are not of --frames_mode={chosen.frames_mode}, and would not compare"
         raise InputError(table, what, "evaluate as before, or delete the file")
     if validating:
-        catch_up_best(folder, rows)
+        catch_up_best(folder, rows, model.heads)
     done = 0
     failures: collections.Counter[int] = collections.Counter()
     idle_since = time.monotonic()
@@ -118,19 +124,22 @@ def evaluate_checkpoints(
                     release_checkpoint(held)
                 continue
             evaluation = evaluate_model(
-                compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+                compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt, thresholds
             )
             _summarise(writer, evaluation, step)
             rows.append(evaluation_row(step, prefix, evaluation, outputs, time.monotonic() - start, intervals))
             write_evaluation(folder, chosen.partition, rows, evaluation, outputs)
             if validating:
-                catch_up_best(folder, rows[-1:])
+                catch_up_best(folder, rows[-1:], model.heads)
             if held:
                 release_checkpoint(held)
             done += 1
             idle_since = time.monotonic()
-            print(f"step {step}: " + ", ".join(f"CCC {name} {value:.3f}" for name, value in evaluation.ccc.items()))
-            if validating and request_stop(folder, rows, chosen.stop_after):
+            told = [f"CCC {name} {value:.3f}" for name, value in evaluation.ccc.items()]
+            told += [f"{name} {value:.3f}" for name, value in evaluation.by_head.items()]
+            print(f"step {step}: " + ", ".join(told))
+            watched = _watched(best_by(model.heads, rows[-1]), chosen.stop_by)
+            if validating and request_stop(folder, rows, chosen.stop_after, watched):
                 print(f"no gain in {chosen.stop_after} evaluations: training is asked to stop", flush=True)
         if not waiting and trained_out and chosen.exit_when_trained:
             return done
@@ -140,6 +149,13 @@ def evaluate_checkpoints(
                 print(f"nothing new for {idle:.0f} s")
                 return done
             time.sleep(chosen.poll_seconds)
+
+
+def _watched(columns: Mapping[str, str], name: str) -> str:
+    """The column that --stop_by names."""
+    if name not in columns:
+        raise InputError(f"--stop_by={name}", "no best checkpoint has this name", f"choose of {', '.join(columns)}")
+    return columns[name]
 
 
 def _waiting(
@@ -207,6 +223,8 @@ def _summarise(writer: tf.summary.SummaryWriter, evaluation: Evaluation, step: i
             tf.summary.scalar(f"eval/concordance_{name}", value)
         for name, value in evaluation.mse.items():
             tf.summary.scalar(f"eval/mse_{name}", value)
+        for name, value in evaluation.by_head.items():
+            tf.summary.scalar(f"eval/{name}", value)
     writer.flush()
 
 
@@ -218,13 +236,14 @@ def main(argv: list[str]) -> int:
     device = use_device(chosen.gpu, required=flags.FLAGS["gpu"].present > 0)
     print(f"evaluating on {device}", flush=True)
     folder = ModelFolder(Path(chosen.model))
-    done = evaluate_checkpoints(folder, Workspace(Path(chosen.workspace)), chosen, intervals)
+    thresholds = options.from_flags(Thresholds)
+    done = evaluate_checkpoints(folder, Workspace(Path(chosen.workspace)), chosen, intervals, thresholds)
     print(f"{done} checkpoints evaluated, see {folder.evaluations(chosen.partition)}")
     return 0
 
 
 def run() -> None:
-    options.run_main(main, EvaluateOptions, BootstrapOptions)
+    options.run_main(main, EvaluateOptions, BootstrapOptions, Thresholds)
 
 
 if __name__ == "__main__":

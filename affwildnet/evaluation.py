@@ -10,8 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from affwildnet.cells.fused_attention import fusible
+from affwildnet.classification_metrics import Thresholds
 from affwildnet.folded import fold
-from affwildnet.measured import EntryPredictions, by_output, moments_by_entry
+from affwildnet.heads import Head
+from affwildnet.measured import (
+    EntryPredictions,
+    by_output,
+    classification_metrics,
+    metrics_of_heads,
+    moments_by_entry,
+    regression_part,
+)
 from affwildnet.metrics import StreamingCCC
 from affwildnet.models import AffWildNet
 from tfrecords.corrupt import CorruptRecords
@@ -23,7 +32,7 @@ from tfrecords.loader_options import GAP_FACTOR
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Metrics over every frame, by output and (``total``) their mean.
+    """Metrics over every frame, by output and (``total``) their mean; with heads the outputs are those of regressions.
 
     `ccc` is with N - 1, as the recorded runs, `population_ccc` with N. `correlation` is Pearson's, which unlike the CCC
     does not fall when predictions have the wrong scale.
@@ -38,6 +47,13 @@ class Evaluation:
     entries: list[EntryPredictions]
     frames_mode: str = "all"  # every labelled frame, or those that the original's sequences kept
     corrupt: int = 0  # damaged records, left out and among the dropped
+    heads: tuple[Head, ...] = ()
+    by_head: dict[str, float] = dataclasses.field(default_factory=dict)  # `metrics_of_heads`, {} without heads
+    thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
+
+    def regressions(self, outputs: Sequence[str]) -> tuple[list[EntryPredictions], tuple[str, ...]]:
+        """What of the entries and of their `outputs` are regressions, of which there are CCC and MSE."""
+        return regression_part(self.entries, outputs, self.heads)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +62,7 @@ class CompiledModel:
 
     predict: Callable[[Batch], tf.Tensor]
     refresh: Callable[[], None]
+    heads: tuple[Head, ...] = ()
 
 
 def compile_model(model: AffWildNet) -> CompiledModel:
@@ -61,11 +78,11 @@ def compile_model(model: AffWildNet) -> CompiledModel:
     @tf.function(input_signature=inputs_like)
     def run(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
         state = model.zero_state(tf.shape(faces)[0])
-        return model.run(faces, state, block=folded, landmarks_68=landmarks_68)[0]
+        return model.to_values(model.run(faces, state, block=folded, landmarks_68=landmarks_68)[0])
 
     names = ("faces", "landmarks_68")[: len(inputs_like)]
     predict = lambda batch: run(*(batch[name] for name in names))  # noqa: E731
-    return CompiledModel(predict, folded.refold if folded is not None else lambda: None)
+    return CompiledModel(predict, folded.refold if folded is not None else lambda: None, model.heads)
 
 
 def evaluate_model(
@@ -76,6 +93,7 @@ def evaluate_model(
     batch: int = 8,
     frames_mode: str = "all",
     on_corrupt: str = "fatal",
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 it is frozen
 ) -> Evaluation:
     """Predicts labelled frames in sequences that start from the zero state, and measures each frame once.
 
@@ -104,22 +122,35 @@ def evaluate_model(
         remedy = "use --frames_mode=all, or convert the workspace again"
         raise InputError(files[0].path.parent, what, remedy)
     labelled = sum(len(file.frames) for file in files)
-    return dataclasses.replace(measure(outputs, entries, labelled), frames_mode=frames_mode, corrupt=len(corrupt.found))
+    measured = measure(outputs, entries, labelled, compiled.heads, thresholds)
+    return dataclasses.replace(measured, frames_mode=frames_mode, corrupt=len(corrupt.found))
 
 
-def measure(outputs: Sequence[str], entries: list[EntryPredictions], labelled: int) -> Evaluation:
+def measure(
+    outputs: Sequence[str],
+    entries: list[EntryPredictions],
+    labelled: int,
+    heads: tuple[Head, ...] = (),
+    thresholds: Thresholds = Thresholds(),  # noqa: B008 it is frozen
+) -> Evaluation:
     """The metrics over all frames of `entries`, each of which counts once; `labelled` frames are there in all."""
+    regressed, outputs = regression_part(entries, outputs, heads)
     streaming = StreamingCCC(len(outputs))
-    for moments in moments_by_entry(entries).values():
+    for moments in moments_by_entry(regressed).values():
         streaming.merge(moments)
+    ccc, mse = by_output(outputs, streaming.ccc()), by_output(outputs, streaming.mse())
+    classified = classification_metrics(entries, heads, thresholds)
     return Evaluation(
-        ccc=by_output(outputs, streaming.ccc()),
+        ccc=ccc,
         population_ccc=by_output(outputs, streaming.ccc(ddof=0)),
-        mse=by_output(outputs, streaming.mse()),
+        mse=mse,
         correlation=by_output(outputs, streaming.correlation()),
         frames=streaming.count,
         dropped=labelled - streaming.count,
         entries=entries,
+        heads=heads,
+        by_head=metrics_of_heads(heads, ccc, mse, classified),
+        thresholds=thresholds,
     )
 
 

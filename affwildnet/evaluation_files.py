@@ -6,12 +6,14 @@ it is written when everything else about the checkpoint is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from affwildnet.bootstrap import BootstrapOptions
 from affwildnet.checkpoints import keep_best
 from affwildnet.evaluation import Evaluation
+from affwildnet.heads import Head
 from affwildnet.measured import entry_rows, intervals_by_output, moments_by_clip
 from affwildnet.model_folder import ModelFolder
 from tfrecords.errors import InputError
@@ -47,16 +49,21 @@ def evaluation_row(
     seconds: float,
     chosen: BootstrapOptions,
 ) -> Row:
-    """A checkpoint's row; intervals by clip are empty where they are not defined."""
+    """A checkpoint's row; intervals by clip are empty where they are not defined, and so are metrics of heads.
+
+    With heads CCC and MSE are those of regressions, and `metrics_of_heads` follow.
+    """
     row: Row = {"step": step, "checkpoint": Path(prefix).name}
     row |= {f"ccc_{name}": value for name, value in evaluation.ccc.items()}
     row |= {f"mse_{name}": value for name, value in evaluation.mse.items()}
     row |= {"frames": evaluation.frames, "dropped": evaluation.dropped, "corrupt": evaluation.corrupt}
     row |= {"frames_mode": evaluation.frames_mode, "seconds": round(seconds, 2)}
     row |= {f"population_ccc_{name}": value for name, value in evaluation.population_ccc.items()}
-    ends = intervals_by_output(list(moments_by_clip(evaluation.entries).values()), outputs, chosen)["ccc"]
+    regressed, outputs = evaluation.regressions(outputs)
+    ends = intervals_by_output(list(moments_by_clip(regressed).values()), outputs, chosen)["ccc"]
     for name, (low, high) in ends.items():
         row |= {f"low_ccc_{name}": "" if low != low else low, f"high_ccc_{name}": "" if high != high else high}
+    row |= {name: "" if value != value else value for name, value in evaluation.by_head.items()}
     return row
 
 
@@ -65,26 +72,40 @@ def write_evaluation(
 ) -> None:
     """Writes the entries' CSV of the last of `rows`, then the table with all of them."""
     table = folder.evaluations(partition)
-    by_entry = entry_rows(evaluation.entries, outputs)
+    by_entry = entry_rows(evaluation.entries, outputs, None, evaluation.heads, evaluation.thresholds)
     write_csv(table.with_suffix("") / f"{rows[-1]['step']}.csv", list(by_entry[0]), by_entry)
     write_csv(table, list(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
-def catch_up_best(folder: ModelFolder, rows: list[Row]) -> None:
-    """Lets each row compete for the best checkpoint by each output and by the mean."""
+def best_by(heads: Sequence[Head], row: Row) -> dict[str, str]:
+    """Name of a best checkpoint -> the column of `row` that chooses it.
+
+    ``ccc_NAME`` chooses NAME. With heads ``total`` is by ``score_total``, and each head's ``f1_HEAD``,
+    ``accuracy_HEAD`` and ``macro_f1_HEAD`` choose one of that name.
+    """
+    chosen = {column.removeprefix("ccc_"): column for column in row if column.startswith("ccc_")}
+    if heads:
+        names = [f"{metric}_{head.name}" for head in heads for metric in ("f1", "accuracy", "macro_f1")]
+        chosen |= {name: name for name in names if name in row} | {"total": "score_total"}
+    return chosen
+
+
+def catch_up_best(folder: ModelFolder, rows: list[Row], heads: Sequence[Head] = ()) -> None:
+    """Lets each row compete for the best checkpoint by each name of `best_by`."""
     for row in rows:
         kept = [folder.root / place / str(row["checkpoint"]) for place in ("held", "checkpoints")]
         there = [prefix for prefix in kept if prefix.with_name(f"{prefix.name}.index").exists()]
-        for column, value in row.items():
-            if column.startswith("ccc_") and there and value != "":
-                keep_best(folder, column.removeprefix("ccc_"), str(there[0]), float(value))
+        for name, column in best_by(heads, row).items():
+            if there and row.get(column, "") != "":
+                metric = "ccc" if column.startswith("ccc_") else "value"
+                keep_best(folder, name, str(there[0]), float(row[column]), metric)
 
 
-def evaluations_without_gain(rows: list[Row]) -> int:
-    """How many rows stand after the first with the highest ``ccc_total``; all of them where it is never defined."""
+def evaluations_without_gain(rows: list[Row], column: str = "ccc_total") -> int:
+    """How many rows stand after the first with the highest value in `column`; all of them where it is never defined."""
     best, since = -float("inf"), 0
     for row in rows:
-        value = float(row["ccc_total"] or "nan")
+        value = float(row.get(column) or "nan")
         # NaN compares false.
         if value > best:
             best, since = value, 0
@@ -93,10 +114,11 @@ def evaluations_without_gain(rows: list[Row]) -> int:
     return since
 
 
-def request_stop(folder: ModelFolder, rows: list[Row], patience: int) -> bool:
+def request_stop(folder: ModelFolder, rows: list[Row], patience: int, column: str = "ccc_total") -> bool:
     """Writes ``stop.json``, which training reads, after `patience` evaluations without gain; returns whether it did."""
-    if not patience or evaluations_without_gain(rows) < patience:
+    if not patience or evaluations_without_gain(rows, column) < patience:
         return False
-    reason = f"the mean CCC on the validation part has not risen in {patience} evaluations"
+    told = "mean CCC" if column == "ccc_total" else column
+    reason = f"the {told} on the validation part has not risen in {patience} evaluations"
     write_json(folder.stop_request, {"step": int(rows[-1]["step"]), "reason": reason})
     return True

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from affwildnet.affect_drawing import Trail, draw_note, draw_person, draw_plane, person_colour
+from affwildnet.heads import most_telling, regression_places
 from affwildnet.live_page import serve_page
 from affwildnet.predict_job import Predicted, keep_prediction, load_tools, open_frames
 from affwildnet.predict_options import LiveOptions, PredictOptions
@@ -80,7 +81,9 @@ class _Shower:
     """A prediction -> the picture that is shown: the frame with boxes, beside it the plane with everyone's trail."""
 
     def __init__(self, model: LoadedModel) -> None:
-        self._outputs, self._synthetic = tuple(model.outputs), model.synthetic
+        self._outputs, self._heads, self._synthetic = tuple(model.outputs), model.heads, model.synthetic
+        # The plane is that of the first two regressions.
+        self._axes = regression_places(self._outputs, self._heads)[:2]
         self._trails: dict[int, Trail] = {}
         self._last: dict[int, int] = {}
 
@@ -92,18 +95,20 @@ class _Shower:
             values = dict(zip(self._outputs, person.values.tolist(), strict=True))
             face = person.face
             box = [scale * side for side in (face.x, face.y, face.width, face.height)]
-            draw_person(picture, box, values, f"person {person.number}", person_colour(person.number))
+            draw_person(
+                picture, box, most_telling(values, self._heads), f"person {person.number}", person_colour(person.number)
+            )
             self._last[person.number] = now
             trail = self._trails.setdefault(person.number, collections.deque(maxlen=_TRAIL_FRAMES))
-            if len(self._outputs) > 1:
-                trail.append((float(person.values[0]), float(person.values[1])))
+            if len(self._axes) == 2:
+                trail.append((float(person.values[self._axes[0]]), float(person.values[self._axes[1]])))
         for number in [number for number, last in self._last.items() if now - last > MAX_GAP]:
             del self._last[number], self._trails[number]
         if self._synthetic:
             draw_note(picture, SYNTHETIC)
-        if len(self._outputs) < 2:
+        if len(self._axes) < 2:
             return picture
-        axes = self._outputs[0], self._outputs[1]
+        axes = self._outputs[self._axes[0]], self._outputs[self._axes[1]]
         return np.hstack([picture, draw_plane(_SHOWN_HEIGHT, axes, self._trails)])
 
 

@@ -1,5 +1,8 @@
 """The losses: 1 - CCC (concordance correlation coefficient) and mean squared error (SPEC.md, "Loss and metrics").
 
+Missing labels. A label that is NaN has weight 0, like padding, in its own column only. A column without any label in
+the batch gives 0 and no gradient; how many columns have labels changes nothing about the others.
+
 Constant input. The CCC's denominator ``s_x² + s_y² + (x̄ - ȳ)²`` has no epsilon, and constants give exactly this:
 one of the two constant: 0; both constant and different: 0; both constant and equal: 0/0 = NaN, for agreement between
 two constants is undefined. Training stops at a loss that is not finite, so such a batch (labels that never move,
@@ -28,10 +31,12 @@ class Loss:
       moments: predictions, labels and weights of one shape (weights None: all 1) -> what this replica's frames
         contribute, a vector (K,) of float32, or of float64 where an input is.
       value: the vectors of all replicas (R, K) -> the loss, a scalar.
+      count: where in the vector the number of frames that count is.
     """
 
     moments: Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]
     value: Callable[[tf.Tensor], tf.Tensor]
+    count: int
 
 
 def ccc(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
@@ -54,12 +59,12 @@ def ccc_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | Non
 
 def mse_loss(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """The mean squared error over the frames that count, a scalar; arguments as `ccc`'s."""
-    return _mse_value(of_all_replicas(_mse_moments(predictions, labels, weights)))
+    return mean_of_sums(of_all_replicas(_mse_moments(predictions, labels, weights)))
 
 
 def _ccc_moments(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     """Frames that count, x and y of the first of them, means from there on, covariance and variances times frames."""
-    x, y, w = _flat(predictions, labels, weights)
+    x, y, w = flat(predictions, labels, weights)
     # Deviations from one frame's value make constants exact zeros, which rounding in their mean would not.
     x0, y0 = (tf.stop_gradient(tf.gather(values, tf.argmax(w))) for values in (x, y))
     x, y = x - x0, y - y0
@@ -91,18 +96,19 @@ def _mean_over_replicas(means: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
 
 
 def _mse_moments(predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-    x, y, w = _flat(predictions, labels, weights)
+    x, y, w = flat(predictions, labels, weights)
     return tf.stack([tf.reduce_sum(w * tf.square(x - y)), tf.reduce_sum(w)])
 
 
-def _mse_value(moments: tf.Tensor) -> tf.Tensor:
-    squares, count = tf.unstack(tf.reduce_sum(moments, axis=0))
-    return squares / count
+def mean_of_sums(moments: tf.Tensor) -> tf.Tensor:
+    """The mean of what all replicas summed up: rows (R, 2) of a sum and its frames -> a scalar."""
+    total, count = tf.unstack(tf.reduce_sum(moments, axis=0))
+    return total / count
 
 
 LOSSES: dict[str, Loss] = {
-    "ccc": Loss(_ccc_moments, lambda moments: 1 - _ccc_value(moments)),
-    "mse": Loss(_mse_moments, _mse_value),
+    "ccc": Loss(_ccc_moments, lambda moments: 1 - _ccc_value(moments), count=0),
+    "mse": Loss(_mse_moments, mean_of_sums, count=1),
 }
 
 
@@ -116,7 +122,7 @@ def affect_loss(
     """The loss of a batch of sequences: the mean over the outputs of each one's loss over all B * T frames.
 
     Args:
-      labels, predictions: (B, T, len(outputs)); in a replica, its part of the batch.
+      labels, predictions: (B, T, len(outputs)); in a replica, its part of the batch. NaN is a missing label.
       weights: (B, T), 1 for a frame that counts and 0 for padding; None counts all.
       kind: a name in `LOSSES`.
       outputs: the names of the last axis.
@@ -127,16 +133,41 @@ def affect_loss(
     if kind not in LOSSES:
         raise ValueError(f"there is no loss {kind!r}; the losses are {', '.join(sorted(LOSSES))}")
     loss = LOSSES[kind]
-    moments = [loss.moments(predictions[..., i], labels[..., i], weights) for i in range(len(outputs))]
-    # One message between the replicas for all outputs.
-    rows = tf.unstack(of_all_replicas(tf.stack(moments)), axis=1)
-    terms = {name: loss.value(row) for name, row in zip(outputs, rows, strict=True)}
-    return {"total": tf.add_n(list(terms.values())) / len(terms), **terms}
+    moments = [loss.moments(predictions[..., i], *labelled(labels[..., i], weights)) for i in range(len(outputs))]
+    values = values_of_all_replicas([loss] * len(outputs), moments)
+    terms = dict(zip(outputs, values, strict=True))
+    return {"total": tf.add_n(values) / len(values), **terms}
 
 
-def _flat(
+def labelled(labels: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Labels and weights of one shape (weights None: all 1) -> labels with 0 for NaN, and weights with 0 there."""
+    labels = tf.convert_to_tensor(labels)
+    missing = tf.math.is_nan(labels)
+    weights = tf.ones_like(labels) if weights is None else tf.convert_to_tensor(weights)
+    return tf.where(missing, tf.zeros_like(labels), labels), tf.where(missing, tf.zeros_like(weights), weights)
+
+
+def values_of_all_replicas(losses: Sequence[Loss], moments: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The value of each loss, a scalar, from what this replica's frames contribute to it; 0 where no frame counts.
+
+    One message between the replicas for all.
+    """
+    rows = of_all_replicas(tf.concat(moments, axis=0))
+    parts = tf.split(rows, [own.shape[0] for own in moments], axis=1)
+    return [_value_or_0(loss, part) for loss, part in zip(losses, parts, strict=True)]
+
+
+def _value_or_0(loss: Loss, rows: tf.Tensor) -> tf.Tensor:
+    some = tf.reduce_sum(rows[:, loss.count]) > 0
+    # Both branches are differentiated: without frames the value is that of moments which give no NaN.
+    value = loss.value(tf.where(some, rows, tf.ones_like(rows)))
+    return tf.where(some, value, tf.zeros_like(value))
+
+
+def flat(
     predictions: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """All three as vectors (N,) of float32, or of float64 where one of the first two is."""
     predictions, labels = tf.convert_to_tensor(predictions), tf.convert_to_tensor(labels)
     # Sums over B * T frames lose too much in 16 bits.
     dtype = tf.float64 if tf.float64 in (predictions.dtype, labels.dtype) else tf.float32

@@ -18,12 +18,16 @@ class StreamingCCC:
     """Accumulates the moments of predictions and labels, for each dimension apart.
 
     The sums are exact (`exact_sums`), so batching, order and merging change nothing, and every metric is the true one
-    of the frames that were added, rounded once to float64. A value that is not finite makes its dimension's NaN.
+    of the frames that were added, rounded once to float64. A label that is NaN is missing: its frame does not count for
+    its dimension. Any other value that is not finite makes its dimension's metrics NaN.
+
+    Attributes: `count`, the frames that were added; `counts`, those with a label, of each dimension.
     """
 
     def __init__(self, dimensions: int = 2) -> None:
         self.dimensions = dimensions
         self.count = 0
+        self.counts = [0] * dimensions
         self._sums = [[0] * _SUMS for _ in range(dimensions)]
         self._finite = [True] * dimensions
 
@@ -40,7 +44,9 @@ class StreamingCCC:
         pairs = self._frames(predictions, labels, weights)
         self.count += pairs.shape[1]
         for index in range(self.dimensions):
-            x, y = pairs[0, :, index], pairs[1, :, index]
+            labelled = ~np.isnan(pairs[1, :, index])
+            x, y = pairs[0, labelled, index], pairs[1, labelled, index]
+            self.counts[index] += len(y)
             if not (np.isfinite(x).all() and np.isfinite(y).all()):
                 self._finite[index] = False
                 continue
@@ -58,6 +64,7 @@ class StreamingCCC:
         if other.dimensions != self.dimensions:
             raise ValueError(f"streams of {self.dimensions} and {other.dimensions} dimensions cannot be merged")
         self.count += other.count
+        self.counts = [own + more for own, more in zip(self.counts, other.counts, strict=True)]
         for index, more in enumerate(other._sums):
             self._sums[index] = [old + new for old, new in zip(self._sums[index], more, strict=True)]
             self._finite[index] = self._finite[index] and other._finite[index]
@@ -71,16 +78,18 @@ class StreamingCCC:
 
         Returns:
           Constant input as in `affwildnet.losses`: 0, or NaN where both are constant and equal; NaN too where
-          fewer than ddof + 1 frames were added.
+          fewer than ddof + 1 labelled frames were added.
         """
         values = np.full(self.dimensions, np.nan)
-        for index in range(self.dimensions if self.count > ddof else 0):
+        for index, count in enumerate(self.counts):
+            if count <= ddof:
+                continue
             var_x, var_y, covariance = self._centred(index)
             gap = self._sums[index][0] - self._sums[index][1]
             # 2 s_xy / (s_x² + s_y² + gap²), every term times N² (N - ddof) and free of fractions.
-            denominator = (var_x + var_y) * self.count + gap * gap * (self.count - ddof)
+            denominator = (var_x + var_y) * count + gap * gap * (count - ddof)
             if denominator and self._finite[index]:
-                values[index] = (2 * covariance * self.count) / denominator
+                values[index] = (2 * covariance * count) / denominator
         return values
 
     def correlation(self) -> np.ndarray:
@@ -93,19 +102,21 @@ class StreamingCCC:
         return values
 
     def mse(self) -> np.ndarray:
-        """The mean squared error of each dimension, (dimensions,) float64; NaN before the first frame."""
+        """The mean squared error of each dimension, (dimensions,) float64; NaN before the first label."""
         values = np.full(self.dimensions, np.nan)
-        for index in range(self.dimensions if self.count else 0):
-            if self._finite[index]:
+        for index, count in enumerate(self.counts):
+            if count and self._finite[index]:
                 _, _, xx, yy, xy = self._sums[index]
-                values[index] = (xx - 2 * xy + yy) / (self.count << SCALE)
+                values[index] = (xx - 2 * xy + yy) / (count << SCALE)
         return values
 
     def means(self) -> np.ndarray:
-        """The means of predictions and labels, (dimensions, 2) float64; NaN before the first frame."""
-        if not self.count:
-            return np.full((self.dimensions, 2), np.nan)
-        return np.array([[total / (self.count << SCALE) for total in sums[:2]] for sums in self._sums])
+        """The means of predictions and labels, (dimensions, 2) float64; NaN before the first label."""
+        means = np.full((self.dimensions, 2), np.nan)
+        for index, count in enumerate(self.counts):
+            if count:
+                means[index] = [total / (count << SCALE) for total in self._sums[index][:2]]
+        return means
 
     def moments_about(self, origin: np.ndarray) -> np.ndarray:
         """Sums of deviations from `origin` (dimensions, 2), as `means` gives it: (dimensions, 6) float64.
@@ -118,7 +129,7 @@ class StreamingCCC:
                 continue
             a, b = Fraction(a), Fraction(b)
             x, y, xx, yy, xy = (Fraction(total, 1 << SCALE) for total in self._sums[index])
-            n = self.count
+            n = self.counts[index]
             exact = (x - n * a, y - n * b, xx - 2 * a * x + n * a * a, yy - 2 * b * y + n * b * b)
             rows[index] = [n, *map(float, exact), float(xy - a * y - b * x + n * a * b)]
         return rows
@@ -126,7 +137,7 @@ class StreamingCCC:
     def _centred(self, index: int) -> tuple[int, int, int]:
         """N² times the population variances and covariance of a dimension, in units of ``2 ** (-2 * SCALE)``."""
         x, y, xx, yy, xy = self._sums[index]
-        n = self.count
+        n = self.counts[index]
         return (n * xx << SCALE) - x * x, (n * yy << SCALE) - y * y, (n * xy << SCALE) - x * y
 
     def _frames(
@@ -136,7 +147,8 @@ class StreamingCCC:
         p, y = np.asarray(predictions, np.float64), np.asarray(labels, np.float64)
         if p.shape != y.shape or p.shape[-1:] != (self.dimensions,):
             raise ValueError(f"predictions {p.shape} and labels {y.shape} are not both (..., {self.dimensions})")
-        pairs = np.stack([p.reshape(-1, self.dimensions), y.reshape(-1, self.dimensions)])
+        frames = math.prod(p.shape[:-1])
+        pairs = np.stack([p.reshape(frames, self.dimensions), y.reshape(frames, self.dimensions)])
         if weights is None:
             return pairs
         w = np.asarray(weights)

@@ -1,4 +1,4 @@
-"""The whole network: faces -> backbone (-> fully connected) -> recurrent block -> head -> values of each frame."""
+"""The whole network: faces -> backbone (-> fully connected) -> recurrent block -> heads -> values of each frame."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import tensorflow as tf
 from affwildnet.backbones import BACKBONES
 from affwildnet.cells import CELLS
 from affwildnet.dropout import drop, fold_seed, random_seed
+from affwildnet.feature_points import check_heads, feature_points, points_read
+from affwildnet.head_layers import Heads
+from affwildnet.heads import BLOCK, FC, FEATURES, Head, columns_of, parse_heads, to_values
 from affwildnet.input_spec import COLOUR_ORDERS, InputSpec
 from affwildnet.keras_check import require_keras_2
 from affwildnet.recurrent import RecurrentBlock
 from tfrecords.options import option
 
+# Where heads' dropout begins: `fully_connected` counts its own from 2.
+_HEADS_SEED = 1000
 # (features (B, T, D), initial_state=...) -> outputs (B, T, units), final state.
 Block = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
 
@@ -40,7 +45,18 @@ class ModelOptions:
     landmarks_68: bool = option(False, "join the face's 68 landmarks to the first fully connected layer's input")
     dropout: float = option(0.0, "part of the outputs of those layers and of each recurrent layer dropped in training")
     recurrent_limit_frames: int = option(80, "T of IndRNN's bound 2^(1/T) on |u|: the training sequences' length")
-    outputs: tuple[str, ...] = option(("valence", "arousal"), "what the linear layer predicts")
+    heads: tuple[str, ...] = option(
+        (),
+        "heads in place of one linear layer over --outputs, each NAME:KIND:COLUMN+COLUMN[:KEY=VALUE…]: docs/heads.md",
+    )
+    outputs: tuple[str, ...] = option(
+        ("valence", "arousal"), "what the linear layer predicts; with --heads their columns, whatever is given"
+    )
+
+    def __post_init__(self) -> None:
+        """Lets `outputs` be the heads' columns; raises `InputError` where a head is not written as one."""
+        if self.heads:
+            object.__setattr__(self, "outputs", columns_of(parse_heads(self.heads)))
 
 
 def normalise(faces: tf.Tensor, spec: InputSpec) -> tf.Tensor:
@@ -55,8 +71,8 @@ class AffWildNet(tf.keras.Model):
     """One network; make it with `build_model`, which also creates its weights.
 
     Attributes: `backbone` (tf.keras.Model), `fc` (tf.keras.Sequential, or None), `block` (RecurrentBlock, or None for a
-    CNN alone), `head` (Dense without activation), each of them trainable and restorable apart from the others;
-    `options`; `face_spec`.
+    CNN alone), `head` (Dense without activation, or `Heads` where the options name some), each of them trainable and
+    restorable apart from the others; `options`; `face_spec`; `points` (which of the backbone's points are read).
 
     The thesis's networks have no `fc`; the released VGGFace-GRU has one layer of 4096, the CNN-only ones two (SPEC.md,
     "Released checkpoints"), VA-CRNN one with dropout.
@@ -67,6 +83,7 @@ class AffWildNet(tf.keras.Model):
         self.options = options
         self.face_spec = face_spec
         self.backbone = BACKBONES[options.backbone].build(face_spec.size)
+        self.points = points_read(options, self.backbone)
         self.fc = _fully_connected(options) if options.fc else None
         self.block = None
         if options.cell != "none":
@@ -79,9 +96,23 @@ class AffWildNet(tf.keras.Model):
                 dropout=options.dropout,
                 name="block",
             )
-        # float32 under mixed precision too: the CCC compares small differences.
-        start = FC_STARTS[options.fc_start]()
-        self.head = tf.keras.layers.Dense(len(options.outputs), kernel_initializer=start, name="head", dtype="float32")
+        start = FC_STARTS[options.fc_start]
+        if options.heads:
+            self.head = Heads(parse_heads(options.heads), list(feature_points(options))[-1], start)
+        else:
+            # float32 under mixed precision too: the CCC compares small differences.
+            self.head = tf.keras.layers.Dense(
+                len(options.outputs), kernel_initializer=start(), name="head", dtype="float32"
+            )
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads that the options name; () for the one linear layer over ``options.outputs``."""
+        return parse_heads(self.options.heads)
+
+    def to_values(self, raw: tf.Tensor) -> tf.Tensor:
+        """What the raw outputs (B, T, K) of `run` mean: `heads.to_values`, probabilities where there were logits."""
+        return to_values(raw, self.heads)
 
     def features(
         self,
@@ -94,15 +125,16 @@ class AffWildNet(tf.keras.Model):
 
         Faces that are `normalised` already are float32, as `normalise` gives them: the loader's ``images``.
 
-        With ``options.landmarks_68`` the landmarks (B, T, 136), as `tfrecords.faces.landmarks_in_box` gives them, are
-        joined to them: (B, T, D + 136).
+        Of a backbone with several points they are those that are read, side by side (`points`). With
+        ``options.landmarks_68`` the landmarks (B, T, 136), as `tfrecords.faces.landmarks_in_box` gives them, are joined
+        to them: (B, T, D + 136).
         """
         shape = tf.shape(faces)
         size = self.face_spec.size
         frames = tf.reshape(faces, [-1, size, size, 3])
         frames = frames if normalised else normalise(frames, self.face_spec)
-        features = self.backbone(frames, training=training)
-        features = tf.reshape(features, [shape[0], shape[1], self.backbone.output_shape[-1]])
+        features = self.points.join(self.backbone(frames, training=training))
+        features = tf.reshape(features, [shape[0], shape[1], features.shape[-1]])
         if not self.options.landmarks_68:
             return features
         if landmarks_68 is None:
@@ -132,7 +164,8 @@ class AffWildNet(tf.keras.Model):
           landmarks_68: see `features`.
 
         Returns:
-          predictions (B, T, len(outputs)) float32, not bounded to [-1, 1]; the new state.
+          raw outputs (B, T, len(outputs)) float32, see `to_values`; regressions are not bounded to [-1, 1]. The new
+          state.
         """
         return self.predict_features(self.features(faces, training, landmarks_68), state, training, block)
 
@@ -149,20 +182,26 @@ class AffWildNet(tf.keras.Model):
         `seed`, int32 (2,), decides what is dropped in training; without, something else in every call.
         """
         dropout = self.options.dropout if training else 0.0
-        if dropout and seed is None:
+        if training and seed is None and (dropout or self.options.heads):
             seed = random_seed()
+        points = self.points.split(features)
+        end, new_state = points.get(FEATURES), []
         if self.fc is not None:
-            features = self.fully_connected(features, dropout, seed) if dropout else self.fc(features)
-        if self.block is None:
-            return self.head(features), []
-        if block is None:
-            between = fold_seed(seed, 0) if dropout else None
-            outputs, new_state = self.block(features, initial_state=state, training=training, seed=between)
-        else:
-            outputs, new_state = block(features, initial_state=state)
-        if dropout:
-            outputs = drop(outputs, dropout, fold_seed(seed, 1))
-        return self.head(outputs), new_state
+            end = points[FC] = self.fully_connected(end, dropout, seed) if dropout else self.fc(end)
+        if self.block is not None:
+            if block is None:
+                between = fold_seed(seed, 0) if dropout else None
+                end, new_state = self.block(end, initial_state=state, training=training, seed=between)
+            else:
+                end, new_state = block(end, initial_state=state)
+            if dropout:
+                end = drop(end, dropout, fold_seed(seed, 1))
+            points[BLOCK] = end
+        if not self.options.heads:
+            return self.head(end), new_state
+        # Another seed than any of the layers before them.
+        own = fold_seed(seed, _HEADS_SEED) if training else None
+        return self.head(points, training=training, seed=own), new_state
 
     def fully_connected(self, features: tf.Tensor, dropout: float, seed: tf.Tensor) -> tf.Tensor:
         """The layers of `fc`, a part `dropout` of what each gives dropped: (B, T, D) -> (B, T, last width)."""
@@ -176,7 +215,7 @@ class AffWildNet(tf.keras.Model):
         return features
 
     def call(self, faces: tf.Tensor, training: bool = False, landmarks_68: tf.Tensor | None = None) -> tf.Tensor:
-        """Predictions (B, T, len(outputs)) float32 of whole sequences (B, T, S, S, 3) uint8 RGB, from zero state."""
+        """Raw outputs (B, T, len(outputs)) float32 of whole sequences (B, T, S, S, 3) uint8 RGB, from zero state."""
         return self.run(faces, self.zero_state(tf.shape(faces)[0]), training, landmarks_68=landmarks_68)[0]
 
 
@@ -195,7 +234,7 @@ def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
     """Builds the network and creates its weights (initial values as SPEC.md has them).
 
     Raises:
-      ValueError: an option names nothing that exists, or has a value that cannot be.
+      ValueError: an option names nothing that exists, or has a value that cannot be (`InputError` of heads).
       RuntimeError: `tf.keras` is Keras 3.
     """
     require_keras_2()
@@ -214,6 +253,7 @@ def build_model(options: ModelOptions, input_spec: InputSpec) -> AffWildNet:
         raise ValueError(f"dropout of {options.dropout} cannot be; it is a part, from 0 to below 1")
     if options.landmarks_68 and not options.fc:
         raise ValueError("landmarks join the first fully connected layer's input: give its width, for example fc=4096")
+    check_heads(options)
     model = AffWildNet(options, input_spec)
     faces = tf.zeros([1, 1, input_spec.size, input_spec.size, 3], tf.uint8)
     model(faces, landmarks_68=tf.zeros([1, 1, 136]) if options.landmarks_68 else None)

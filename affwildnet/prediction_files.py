@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from affwildnet.heads import Head, regression_places
 from affwildnet.prediction_rows import Row, RowStore, in_range, resample
 from tfrecords.workspace import atomic_path
 
@@ -39,6 +40,7 @@ class PredictedVideo:
     synthetic: bool
     entries: tuple[str, ...]
     store: RowStore
+    heads: tuple[Head, ...] = ()
     rate: float = 0.0
     rate_method: str = "mean"
     tier_seconds: float = 1.0
@@ -47,6 +49,10 @@ class PredictedVideo:
         """The rows at the rate that was asked for."""
         rows = self.store.rows()
         return resample(rows, self.frame_rate, self.rate, self.rate_method) if self.rate else rows
+
+    def in_range(self, row: Row) -> bool:
+        """Whether a row's regressions lie in [-1, 1]; probabilities always lie in theirs."""
+        return in_range([row.values[place] for place in regression_places(self.outputs, self.heads)])
 
     def entry(self, track: int) -> str:
         """The entry that a track is, '' for others."""
@@ -57,7 +63,7 @@ class PredictedVideo:
         return self.entry(track) or f"person {track}"
 
 
-def columns(outputs: Sequence[str]) -> dict[str, dict[str, str]]:
+def columns(outputs: Sequence[str], heads: Sequence[Head] = ()) -> dict[str, dict[str, str]]:
     """Column -> its unit and meaning, in the order of the table."""
     told = {
         "frame": ("", "frame at the model's even rate, from 1"),
@@ -72,15 +78,28 @@ def columns(outputs: Sequence[str]) -> dict[str, dict[str, str]]:
         },
         "score": ("0 to 1", "how sure the detector is of the face"),
         **{name: ("", _MEANINGS.get(name, "an output of the model")) for name in outputs},
-        "in_range": ("", "1: all outputs lie in [-1, 1]; 0: not all"),
+        **_probabilities(heads),
+        "in_range": ("", f"1: all {'regressions' if heads else 'outputs'} lie in [-1, 1]; 0: not all"),
         "model": ("", f"{SYNTHETIC} where the model knows drawn faces only"),
     }
     return {name: {"unit": unit, "meaning": meaning} for name, (unit, meaning) in told.items()}
 
 
-def units(outputs: Sequence[str]) -> str:
+def _probabilities(heads: Sequence[Head]) -> dict[str, tuple[str, str]]:
+    """Unit and meaning of the columns that are none of a regression."""
+    told = {"sigmoid": "the probability that it is there", "softmax": "the probability of this class of {}"}
+    return {
+        name: ("0 to 1", told[head.kind].format(head.name))
+        for head in heads
+        if head.kind in told
+        for name in head.columns
+    }
+
+
+def units(outputs: Sequence[str], heads: Sequence[Head] = ()) -> str:
     """What the CSV's numbers mean, in one line without commas."""
-    scales = [f"{name} {_SCALES.get(name, 'as the model was trained')}" for name in outputs]
+    known = _SCALES | dict.fromkeys(_probabilities(heads), "probability 0 to 1")
+    scales = [f"{name} {known.get(name, 'as the model was trained')}" for name in outputs]
     return "; ".join(["units: seconds s", "box pixels", *scales, "values are not clipped"])
 
 
@@ -91,7 +110,7 @@ def write_rows(video: PredictedVideo, path: Path) -> None:
     """
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*columns(video.outputs), units(video.outputs)])
+        writer.writerow([*columns(video.outputs, video.heads), units(video.outputs, video.heads)])
         model = SYNTHETIC if video.synthetic else ""
         for row in video.sampled():
             cells: list[object] = [""] * (8 + len(video.outputs))
@@ -104,7 +123,7 @@ def write_rows(video: PredictedVideo, path: Path) -> None:
                     *box,
                     f"{row.score:.3f}",
                     *values,
-                    int(in_range(row.values)),
+                    int(video.in_range(row)),
                 ]
             times = [row.frame + 1, f"{row.seconds:.4f}", row.source_frame + 1, f"{row.source_seconds:.4f}"]
             writer.writerow([*times, *cells, model, ""])
@@ -115,7 +134,7 @@ def write_parquet(video: PredictedVideo, path: Path) -> None:
     kinds: dict[str, Any] = {name: pa.float32() for name in (*BOX, "score", *video.outputs)}
     kinds |= {"seconds": pa.float64(), "source_seconds": pa.float64(), "entry": pa.string(), "model": pa.string()}
     kinds |= {"frame": pa.int32(), "source_frame": pa.int32(), "track": pa.int32(), "in_range": pa.bool_()}
-    told = columns(video.outputs)
+    told = columns(video.outputs, video.heads)
     schema = pa.schema([pa.field(name, kinds[name], metadata=facts) for name, facts in told.items()])
     rows = video.sampled()
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
@@ -132,7 +151,7 @@ def _record(video: PredictedVideo, row: Row) -> dict[str, Any]:
         "model": SYNTHETIC if video.synthetic else "",
     }
     if row.track:
-        record |= {"track": row.track, "entry": video.entry(row.track) or None, "in_range": in_range(row.values)}
+        record |= {"track": row.track, "entry": video.entry(row.track) or None, "in_range": video.in_range(row)}
         numbers = zip((*BOX, "score", *video.outputs), (*row.box, row.score, *row.values), strict=True)
         record |= {name: None if math.isnan(value) else value for name, value in numbers}
     return record

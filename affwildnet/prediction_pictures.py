@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from affwildnet.affect_drawing import COLOURS, draw_note, draw_person
+from affwildnet.heads import most_telling, regression_places
 from affwildnet.prediction_files import SYNTHETIC, SYNTHETIC_NOTICE, PredictedVideo
 from affwildnet.video_writer import open_video
 from data_pipeline.timed_frames import timed_frames
@@ -29,6 +30,7 @@ def plot_curves(video: PredictedVideo, path: Path) -> None:
     seen = video.store.seen
     tracks = sorted(sorted(seen, key=lambda track: -seen[track].frames)[:MOST_PLOTTED])
     curves = _curves(video, tracks)
+    regressions = regression_places(video.outputs, video.heads)
     figure, axes = plt.subplots(
         len(video.outputs), 1, sharex=True, figsize=(10, 2.6 * len(video.outputs)), squeeze=False
     )
@@ -43,7 +45,7 @@ def plot_curves(video: PredictedVideo, path: Path) -> None:
         axis.set_ylabel(name)
         # Values are not clipped, so the axis goes as far as they do.
         low, high = axis.get_ylim()
-        axis.set_ylim(min(-1.05, low), max(1.05, high))
+        axis.set_ylim(min(-1.05 if place in regressions else -0.05, low), max(1.05, high))
         if len(tracks) > 1 and not place:
             axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize="small")
         if not tracks:
@@ -98,7 +100,8 @@ def write_overlay(video: PredictedVideo, path: Path) -> None:
                 for row in found[1]:
                     if row.track:
                         name = video.person(row.track) if len(video.store.seen) > 1 else ""
-                        draw_person(picture, row.box, dict(zip(video.outputs, row.values, strict=True)), name)
+                        values = dict(zip(video.outputs, row.values, strict=True))
+                        draw_person(picture, row.box, most_telling(values, video.heads), name)
                 found = next(by_frame, None)
             if video.synthetic:
                 draw_note(picture, SYNTHETIC)

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from affwildnet.checkpoints import choose_checkpoint, restore_model
+from affwildnet.heads import parse_heads
 from affwildnet.image_bytes import decode_faces
 from affwildnet.input_spec import InputSpec, read_input_spec
 from affwildnet.model_folder import ModelFolder, is_synthetic, load_model, read_options
@@ -18,7 +19,8 @@ from tfrecords.errors import InputError
 class ServedModel(tf.Module):
     """Three signatures over one model; faces are uint8 RGB (B, T, S, S, 3) as ``input.json`` describes them.
 
-    ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state.
+    ``sequences(faces)`` -> ``values`` float32 (B, T, outputs), every sequence from the zero state: numbers
+    of regressions, probabilities of other heads.
     ``step(faces, state)`` -> ``values`` and ``state`` float32 (B, W) for the next piece; zeros begin a sequence.
     ``jpeg(images)`` -> ``values`` of faces as the bytes of JPEG or PNG files (B, T), of any size: resized as
     ``input.json`` says. It fails as a whole where one cannot be decoded, telling which.
@@ -45,7 +47,8 @@ class ServedModel(tf.Module):
 
         def predict(faces: tf.Tensor, landmarks_68: tf.Tensor | None) -> dict[str, tf.Tensor]:
             state = model.zero_state(tf.shape(faces)[0])
-            return {"values": model.run(_with_frames(faces), state, block=block, landmarks_68=landmarks_68)[0]}
+            raw, _ = model.run(_with_frames(faces), state, block=block, landmarks_68=landmarks_68)
+            return {"values": model.to_values(raw)}
 
         @tf.function(input_signature=[faces_like, *landmarks_like])
         def sequences(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -54,8 +57,8 @@ class ServedModel(tf.Module):
         @tf.function(input_signature=[faces_like, state_like, *landmarks_like])
         def step(faces: tf.Tensor, state: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
             parts = tf.split(state, widths, axis=1) if widths else []
-            values, states = model.run(_with_frames(faces), parts, block=block, landmarks_68=landmarks_68)
-            return {"values": values, "state": tf.concat(states, axis=1) if states else state}
+            raw, states = model.run(_with_frames(faces), parts, block=block, landmarks_68=landmarks_68)
+            return {"values": model.to_values(raw), "state": tf.concat(states, axis=1) if states else state}
 
         @tf.function(input_signature=[images_like, *landmarks_like])
         def jpeg(images: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -75,8 +78,8 @@ def _with_frames(faces: tf.Tensor) -> tf.Tensor:
 class LoadedModel:
     """A model ready to predict, from a model folder or an exported SavedModel.
 
-    Attributes: `spec` (what it takes), `outputs` (names), `synthetic`, `state_width`, `landmarks_68` (whether it reads
-    them).
+    Attributes: `spec` (what it takes), `outputs` (names), `heads` (() for regressions alone), `synthetic`,
+    `state_width`, `landmarks_68` (whether it reads them).
     """
 
     def __init__(self, step: Any, state_width: int, spec: InputSpec, options: ModelOptions, synthetic: bool) -> None:
@@ -84,6 +87,7 @@ class LoadedModel:
         self.state_width = state_width
         self.spec = spec
         self.outputs = options.outputs
+        self.heads = parse_heads(options.heads)
         self.landmarks_68 = options.landmarks_68
         self.synthetic = synthetic
 

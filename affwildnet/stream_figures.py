@@ -92,7 +92,7 @@ def draw_stream(output: str, first: int, predictions: np.ndarray, labels: np.nda
 def draw_histogram(output: str, predictions: np.ndarray, labels: np.ndarray, title: str) -> Panel:
     """How many frames have which prediction (upwards) at which truth; the line is where both are equal."""
     drawn: list[str] = []
-    finite = np.isfinite(predictions)
+    finite = np.isfinite(predictions) & np.isfinite(labels)
     # What lies outside of the scale is counted at its edge.
     edges = np.linspace(-1, 1, _BINS + 1)
     counts, _, _ = np.histogram2d(labels[finite], predictions[finite].clip(-1, 1), bins=(edges, edges))

@@ -11,6 +11,7 @@ import numpy as np
 
 from affwildnet.bootstrap import BootstrapOptions
 from affwildnet.checkpoints import checkpoint_step, choose_checkpoint, restore_model
+from affwildnet.classification_metrics import Thresholds
 from affwildnet.devices import use_device
 from affwildnet.evaluation import Evaluation, compile_model, evaluate_model
 from affwildnet.measured import (
@@ -42,7 +43,8 @@ class TestOptions:
     partition: str = option("test", "part of the database", choices=("train", "validation", "test"))
     checkpoints: tuple[str, ...] = option(
         ("valence", "arousal"),
-        "checkpoints to test: valence, arousal or total for the best on validation, latest, or a step",
+        "checkpoints to test: valence, arousal or total for the best on validation (with heads also their names), "
+        "latest, or a step",
     )
     frames_mode: str = option(
         "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
@@ -58,6 +60,7 @@ def test_model(
     workspace: Workspace,
     chosen: TestOptions,
     intervals: BootstrapOptions = BootstrapOptions(),  # noqa: B008
+    thresholds: Thresholds = Thresholds(),  # noqa: B008
 ) -> dict[str, Any]:
     """Tests the chosen checkpoints; writes and returns ``test/results.json``, predictions, tables and plots beside it.
 
@@ -76,24 +79,26 @@ def test_model(
         "synthetic": is_synthetic(folder),
         "database": partition_sizes(workspace),
         "intervals": dataclasses.asdict(intervals),
+        **({"thresholds": dataclasses.asdict(thresholds)} if model.heads else {}),
         "checkpoints": {},
     }
     for which in chosen.checkpoints:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
         evaluation = evaluate_model(
-            compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt
+            compiled, outputs, files, trained, chosen.batch, chosen.frames_mode, chosen.on_corrupt, thresholds
         )
+        regressed, names = evaluation.regressions(outputs)
         for entry in evaluation.entries:
             write_predictions(folder.test(which) / f"{entry.entry}.csv", entry, outputs)
-        by_entry = entry_rows(evaluation.entries, outputs, intervals)
+        by_entry = entry_rows(evaluation.entries, outputs, intervals, evaluation.heads, thresholds)
         write_csv(folder.root / "test" / f"{which}-entries.csv", list(by_entry[0]), by_entry)
-        if chosen.plots:
+        if chosen.plots and names:
             told = f"{chosen.partition} part, step {checkpoint_step(prefix)}"
             notice = ", SYNTHETIC: drawn faces" if results["synthetic"] else ""
-            write_figures(folder.test(which), evaluation.entries, outputs, told + notice)
+            write_figures(folder.test(which), regressed, names, told + notice)
         results["checkpoints"][which] = _result(folder, prefix, evaluation, outputs, intervals)
-        results["constant"] = constant_baseline(training, evaluation.entries, outputs, chosen.on_corrupt)
+        results["constant"] = constant_baseline(training, regressed, names, chosen.on_corrupt)
     write_json(folder.root / "test" / "results.json", _without_nan(results))
     return results
 
@@ -117,7 +122,8 @@ def constant_baseline(
 ) -> dict[str, dict[str, float]]:
     """CCC and MSE of always saying the training part's mean, by output; the CCC of a constant is 0."""
     corrupt = CorruptRecords(on_corrupt == "skip")
-    means = np.concatenate([read_labels(file, outputs, corrupt) for file in training]).mean(axis=0)
+    labels = np.concatenate([read_labels(file, outputs, corrupt) for file in training])
+    means = np.nanmean(labels, axis=0) if np.isnan(labels).any() else labels.mean(axis=0)
     streaming = StreamingCCC(len(outputs))
     for entry in tested:
         streaming.update(np.broadcast_to(means, entry.labels.shape), entry.labels)
@@ -128,13 +134,16 @@ def constant_baseline(
 
 
 def write_predictions(path: Path, entry: EntryPredictions, outputs: tuple[str, ...]) -> None:
-    """Writes one entry's predictions: frame, then for each output its prediction and its label."""
+    """Writes one entry's predictions (values): frame, then for each output its own and its label, empty if missing."""
     columns = ["frame", *(column for name in outputs for column in (name, f"{name}_label"))]
     rows = []
     for frame, predicted, label in zip(entry.frames, entry.predictions, entry.labels, strict=True):
         row: dict[str, object] = {"frame": int(frame)}
         for index, name in enumerate(outputs):
-            row |= {name: f"{predicted[index]:.5f}", f"{name}_label": f"{label[index]:.3f}"}
+            row |= {
+                name: f"{predicted[index]:.5f}",
+                f"{name}_label": "" if np.isnan(label[index]) else f"{label[index]:.3f}",
+            }
         rows.append(row)
     write_csv(path, columns, rows)
 
@@ -148,8 +157,9 @@ def _place(folder: ModelFolder, prefix: str) -> str:
 def _result(
     folder: ModelFolder, prefix: str, evaluation: Evaluation, outputs: tuple[str, ...], intervals: BootstrapOptions
 ) -> dict[str, Any]:
-    by_entry = moments_by_entry(evaluation.entries)
-    by_clip = moments_by_clip(evaluation.entries)
+    regressed, outputs = evaluation.regressions(outputs)
+    by_entry = moments_by_entry(regressed)
+    by_clip = moments_by_clip(regressed)
     return {
         "step": checkpoint_step(prefix),
         "checkpoint": _place(folder, prefix),
@@ -166,6 +176,7 @@ def _result(
         "ccc_by_entry": {
             name: dict(zip(outputs, moments.ccc().tolist(), strict=True)) for name, moments in by_entry.items()
         },
+        **({"heads": evaluation.by_head} if evaluation.heads else {}),
     }
 
 
@@ -191,9 +202,12 @@ def main(argv: list[str]) -> int:
         raise InputError("--workspace and --model", "both are needed", "name the database's and the model's folder")
     print(f"testing on {use_device(chosen.gpu)}")
     folder = ModelFolder(Path(chosen.model))
-    results = test_model(folder, Workspace(Path(chosen.workspace)), chosen, intervals)
+    thresholds = options.from_flags(Thresholds)
+    results = test_model(folder, Workspace(Path(chosen.workspace)), chosen, intervals, thresholds)
     for which, result in results["checkpoints"].items():
-        values = ", ".join(_told(name, result) for name in result["ccc"])
+        told = [_told(name, result) for name in result["ccc"]]
+        told += [f"{name} {value:.3f}" for name, value in result.get("heads", {}).items()]
+        values = ", ".join(told)
         best = "" if which == "latest" or which.isdigit() else "best by "
         print(f"{best}{which}, step {result['step']}: {values}")
     print(f"results in {folder.root / 'test'}")
@@ -201,7 +215,7 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    options.run_main(main, TestOptions, BootstrapOptions)
+    options.run_main(main, TestOptions, BootstrapOptions, Thresholds)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions
 from affwildnet.optimizer import OptimizerOptions
 from affwildnet.peers import check_same_step, first_worker_first, make_agreement, worker_of
+from affwildnet.stages import trained_columns
 from affwildnet.strategies import STRATEGIES, check_strategy
 from affwildnet.train_step import StepOptions, make_train_step
 from affwildnet.training_end import EXIT_REQUEUE, Interrupted, forget_obeyed_request, interruption_at_once
 from affwildnet.training_loop import training_loop
 from affwildnet.training_options import TrainOptions, TrainPreset, TrainRun
-from affwildnet.training_start import describe_training, start_training
+from affwildnet.training_start import describe_training, network_of, stage_of, start_training
 from tfrecords import options
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
@@ -97,6 +98,7 @@ def _train(
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     files = open_partition(workspace, "train")
+    model_options = network_of(model_options, chosen, files)
     describe = lambda: describe_training(folder, workspace, files, model_options, chosen, optimizing, loader)  # noqa: E731
     spec = first_worker_first(strategy, describe)
     training = start_training(folder, spec, model_options, chosen, optimizing, Path(run.weights_folder), strategy)
@@ -106,7 +108,7 @@ def _train(
         files = first_worker_first(strategy, lambda: cache_features(workspace, files, training.model))
     corrupt = CorruptRecords(loader.on_corrupt == "skip")
     share = (place, workers)
-    data = _batches(files, run, chosen, loader, model_options.outputs, int(training.step), share, corrupt)
+    data = _batches(files, run, chosen, loader, model_options, int(training.step), share, corrupt)
     train_step = make_train_step(
         training.model,
         training.variables,
@@ -128,19 +130,20 @@ def _batches(
     run: TrainRun,
     chosen: TrainOptions,
     loader: LoaderOptions,
-    outputs: Sequence[str],
+    model: ModelOptions,
     first_step: int,
     share: tuple[int, int],
     corrupt: CorruptRecords,
 ) -> Iterable[Batch]:
     """This process's share of every batch from `first_step` on."""
-    wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, outputs)
+    wanted = (files, chosen.sequence_length, chosen.batch, chosen.seed, model.outputs)
+    absent = set(model.outputs) - set(trained_columns(model, stage_of(chosen)))
     if not run.data_service:
-        return training_dataset(*wanted, first_step, loader, chosen.shuffle_labels, share, corrupt)
+        return training_dataset(*wanted, first_step, loader, chosen.shuffle_labels, share, corrupt, absent)
     check_service_options(loader, chosen.shuffle_labels)
     if first_step:
         print("with a data service the position is the epoch only: this one begins again")
-    return service_batches(*wanted, run.data_service, first_step, loader, share)
+    return service_batches(*wanted, run.data_service, first_step, loader, share, absent)
 
 
 def main(argv: list[str]) -> int:

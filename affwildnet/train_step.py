@@ -13,10 +13,12 @@ from affwildnet.backbones import BACKBONES
 from affwildnet.backbones.backbone import weight_decay_loss
 from affwildnet.cases import Case, backbone_in_training_mode
 from affwildnet.dropout import fold_seed, step_seed
+from affwildnet.head_losses import heads_loss
 from affwildnet.losses import affect_loss
 from affwildnet.models import AffWildNet
 from affwildnet.precision import LossScale
 from affwildnet.replicas import replica_count, replica_index
+from affwildnet.stages import counting_heads
 from tfrecords.loader import Batch
 
 PARTS = ("backbone", "fc", "block", "head")
@@ -25,11 +27,11 @@ PARTS = ("backbone", "fc", "block", "head")
 class StepResult(NamedTuple):
     """What a step tells; weights and optimizer have moved, unless it was `skipped`."""
 
-    losses: dict[str, tf.Tensor]  # float32 scalars: ``total``, then one for each output
+    losses: dict[str, tf.Tensor]  # float32 scalars: ``total``, then one for each output, or for each head
     gradient_norms: dict[str, tf.Tensor]  # float32 scalars: ``global``, then of each trained part; before clipping
     learning_rate: tf.Tensor  # float32 scalar
     skipped: tf.Tensor  # bool scalar: gradients overflowed under the loss's scale, which was then halved
-    predictions: tf.Tensor  # float32 (B, T, outputs)
+    predictions: tf.Tensor  # values, float32 (B, T, outputs)
 
 
 # (batch, number of the step from 0) -> StepResult
@@ -112,7 +114,7 @@ def make_replica_step(
         scale = loss_scale.scale if loss_scale is not None else 1.0
         with tf.GradientTape() as tape:
             predictions = predict(batch, replica_seed(chosen.seed, step))
-            losses = affect_loss(batch["labels"], predictions, batch["weights"], chosen.loss, model.options.outputs)
+            losses = network_loss(model, batch, predictions, chosen.loss)
             decayed = losses["total"]
             if case.backbone != "nothing" and entry.weight_decay:
                 decayed += weight_decay_loss(entry, model.backbone)
@@ -133,9 +135,17 @@ def make_replica_step(
             optimizer.apply_sums(gradients, variables, apply=finite)
             skipped = ~finite
             loss_scale.update(finite)
-        return StepResult(losses, norms, rate, skipped, predictions)
+        return StepResult(losses, norms, rate, skipped, model.to_values(predictions))
 
     return replica_step
+
+
+def network_loss(model: AffWildNet, batch: Batch, raw: tf.Tensor, kind: str) -> dict[str, tf.Tensor]:
+    """The batch's loss of the raw outputs (B, T, K): `heads_loss`, or without heads `affect_loss`."""
+    labels, weights = batch["labels"], batch["weights"]
+    if model.heads:
+        return heads_loss(labels, raw, counting_heads(model), weights, kind)
+    return affect_loss(labels, raw, weights, kind, model.options.outputs)
 
 
 def replica_seed(seed: int, step: int | tf.Tensor) -> tf.Tensor:

@@ -70,7 +70,7 @@ def training_loop(
             bar.set_postfix(loss=f"{float(result.losses['total']):.3f}", frames_s=f"{speed:.0f}", refresh=False)
             tf.summary.experimental.set_step(step)
             if step % run.log_steps == 0:
-                write_scalars(result, loss, speed, training.loss_scale)
+                write_scalars(result, loss, speed, training.loss_scale, bool(training.model.heads))
             if run.image_steps and step % run.image_steps == 0:
                 write_curves(result, batch, training.model.options.outputs)
             beat(step)

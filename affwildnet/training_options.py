@@ -8,6 +8,7 @@ from affwildnet.cases import CASES, TRAINED
 from affwildnet.composites import COMPOSITES
 from affwildnet.input_spec import COLOUR_ORDERS
 from affwildnet.precision import PRECISIONS
+from affwildnet.stages import STAGES
 from affwildnet.strategies import STRATEGIES
 from tfrecords.options import option
 
@@ -42,6 +43,15 @@ class TrainOptions:
     cnn_from: str = option("", "model folder whose latest checkpoint gives the CNN's initial weights")
     rnn_from: str = option("", "model folder, of case 2 in the thesis, that gives RNN and FC their start")
     rnn_checkpoint: str = option("total", "its checkpoint: valence, arousal or total for the best, latest, or a step")
+    stage: str = option(
+        "",
+        "of a network that is trained in stages: attributes, then action_units, then va; all at once; see "
+        "affwildnet/stages.py",
+        ["", *STAGES],
+    )
+    stage_from: str = option("", "model folder of the stage before, whose network and heads are taken over")
+    stage_checkpoint: str = option("latest", "its checkpoint: latest, a step, or a name of its best.json")
+    freeze_earlier: bool = option(True, "what --stage_from has trained stays as it is; false: it goes on learning")
     cache_features: bool = option(False, "case 0: compute the frozen CNN's features once and train from them")
     original_batch_norm: bool = option(
         False, "batch norm on batch statistics in every case, as the original; else a frozen CNN keeps its averages"

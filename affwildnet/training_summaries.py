@@ -14,15 +14,18 @@ from affwildnet.train_step import StepResult
 from tfrecords.loader import Batch
 
 
-def write_scalars(result: StepResult, loss: str, frames_per_second: float, loss_scale: LossScale | None) -> None:
+def write_scalars(
+    result: StepResult, loss: str, frames_per_second: float, loss_scale: LossScale | None, heads: bool = False
+) -> None:
     """Scalars of the writer's default step.
 
-    Losses have the original's tags, ``losses/CCC_loss`` and ``losses/CCC_loss_valence`` …; gradients are those before
-    clipping, ``gradients/global`` and one of each part.
+    Losses have the original's tags, ``losses/CCC_loss`` and ``losses/CCC_loss_valence`` …, or with heads
+    ``losses/total`` and ``losses/HEAD`` …; gradients are those before clipping, ``gradients/global`` and one of each
+    part.
     """
     for name, value in result.losses.items():
         suffix = "" if name == "total" else f"_{name}"
-        tf.summary.scalar(f"losses/{loss.upper()}_loss{suffix}", value)
+        tf.summary.scalar(f"losses/{name}" if heads else f"losses/{loss.upper()}_loss{suffix}", value)
     for name, value in result.gradient_norms.items():
         tf.summary.scalar(f"gradients/{name}", value)
     tf.summary.scalar("training/learning_rate", result.learning_rate)
@@ -48,6 +51,7 @@ def draw_curves(labels: np.ndarray, predictions: np.ndarray, outputs: Sequence[s
         style = "." if len(labels) == 1 else "-"
         panel.plot(labels[:, number], style, color="0.3", label="label")
         panel.plot(predictions[:, number], style, color="tab:orange", label="predicted")
+        # Values of regressions are meant for [-1, 1], probabilities lie in [0, 1].
         panel.set_ylim(-1.05, 1.05)
         panel.set_ylabel(name)
     panels[0].set_title(f"from {title} on")

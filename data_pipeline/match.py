@@ -41,12 +41,13 @@ class MatchOptions:
 def match_labels(workspace: Workspace, row: ManifestRow, options: MatchOptions) -> list[str]:
     """Writes ``labels/ENTRY.txt``, ``frame valence arousal`` a line, for each annotated entry of the clip.
 
-    ``labels/ENTRY.json`` tells whose annotations they are and how many frames got none, and why. Returns the entries
-    that await annotation.
+    A frame has a line if it has any label: what it lacks is marked as missing. Valence and arousal, which an entry may
+    be without, come and go together. ``labels/ENTRY.json`` tells whose annotations they are and how many frames got
+    none, and why. Returns the entries that await annotation.
 
     Raises:
-      InputError: annotators who do not agree, a dimension that nobody annotated, a bad file, not one frame with a
-        label, or, with `require_annotations`, no annotation.
+      InputError: annotators who do not agree, valence without arousal, a bad file, not one frame with a label, or, with
+        `require_annotations`, no annotation.
     """
     awaiting = []
     for entry in row.entries():
@@ -69,35 +70,56 @@ def match_labels(workspace: Workspace, row: ManifestRow, options: MatchOptions) 
 
 
 def _match_entry(workspace: Workspace, entry: str, annotators: list[str], options: MatchOptions) -> None:
-    merged = {}
-    for dimension in find_dimensions(workspace, entry):
-        traces = _read_traces(workspace, entry, annotators, dimension)
-        if traces:
-            merged[dimension] = _merge(workspace, entry, dimension, traces, options)
+    traces = {name: _read_traces(workspace, entry, annotators, name) for name in find_dimensions(workspace, entry)}
+    _check_traces(workspace, entry, annotators[0], traces)
+    merged = {name: _merge(workspace, entry, name, own, options) for name, own in traces.items() if own}
     frames = np.array([int(face["frame"]) for face in read_csv(workspace.faces(entry), ("frame",))], np.int64)
-    found = {name: each.values_at(frames / FRAME_RATE, options.max_gap_seconds) for name, each in merged.items()}
-    # A frame that lacks several dimensions counts once, for the highest reason.
-    reasons = np.max([why for _, why in found.values()], axis=0)
-    labelled = reasons == HAS_VALUE
+    values, whys = _sample(merged, frames / FRAME_RATE, options.max_gap_seconds)
+    labelled = np.any(whys == HAS_VALUE, axis=0)
+    # A frame that lacks all dimensions counts once, for the highest reason.
+    reasons = np.where(labelled, HAS_VALUE, whys.max(axis=0))
     dropped = {name: int(np.sum(reasons == number)) for number, name in enumerate(REASONS) if number != HAS_VALUE}
     if not labelled.any():
         what = f"of {len(frames)} frames with a face none gets a label ({_told(dropped)})"
         remedy = "annotate the clip again, or raise --max_gap_seconds"
         raise InputError(workspace.annotations / annotators[0] / entry, what, remedy)
-    columns = {name: np.rint(values[labelled]).astype(np.int64) for name, (values, _) in found.items()}
+    columns = {name: np.rint(own[labelled]) for name, own in values.items() if not np.isnan(own).all()}
     write_labels(workspace.labels(entry), frames[labelled], columns)
     report = {"entry": entry, "frames": len(frames), "labelled": int(labelled.sum()), "dropped": dropped}
+    missing = {name: int(np.isnan(own[labelled]).sum()) for name, own in values.items()}
+    if any(missing.values()):
+        report["missing"] = {name: count for name, count in missing.items() if count}
     write_json(workspace.label_report(entry), report | {"lags": {name: each.lags for name, each in merged.items()}})
 
 
 def _read_traces(workspace: Workspace, entry: str, annotators: list[str], dimension: str) -> dict[str, Trace]:
-    """Annotator -> annotation, of those who annotated `dimension`; valence and arousal somebody must have."""
+    """Annotator -> annotation, of those who annotated `dimension`."""
     files = {name: workspace.annotations / name / entry / f"{dimension}.txt" for name in annotators}
-    there = {name: path for name, path in files.items() if path.exists()}
-    if not there and dimension in DIMENSIONS:
-        path = files[annotators[0]]
-        raise InputError(path, f"the {dimension} annotation is missing", "annotate this dimension too")
-    return {name: read_trace(path) for name, path in there.items()}
+    return {name: read_trace(path) for name, path in files.items() if path.exists()}
+
+
+def _check_traces(workspace: Workspace, entry: str, annotator: str, traces: dict[str, dict[str, Trace]]) -> None:
+    """Raises `InputError` where there is nothing at all, or of valence and arousal one alone."""
+    missing = [name for name in DIMENSIONS if not traces[name]]
+    if len(missing) == 1 or not any(traces.values()):
+        path = workspace.annotations / annotator / entry / f"{missing[0]}.txt"
+        raise InputError(path, f"the {missing[0]} annotation is missing", "annotate this dimension too")
+
+
+def _sample(
+    merged: dict[str, Consensus], seconds: np.ndarray, max_gap: float
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Dimension -> values at `seconds` (N,), NaN for none, and why, (dimensions, N), see nearest.
+
+    Where valence or arousal has none, both are taken to have none.
+    """
+    found = {name: each.values_at(seconds, max_gap) for name, each in merged.items()}
+    values, whys = ({name: pair[part] for name, pair in found.items()} for part in (0, 1))
+    if DIMENSIONS[0] in merged:
+        both = np.max([whys[name] for name in DIMENSIONS], axis=0)
+        whys |= dict.fromkeys(DIMENSIONS, both)
+        values |= {name: np.where(both == HAS_VALUE, values[name], np.nan) for name in DIMENSIONS}
+    return values, np.array(list(whys.values()))
 
 
 def _merge(

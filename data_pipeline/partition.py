@@ -129,8 +129,6 @@ def _facts(
     limits: dict[str, float],
     found: Assignment,
 ) -> dict[str, Any]:
-    frames = np.array([entry.frames for entry in entries])
-    in_part = [int(frames[parts == part].sum()) for part in range(len(PARTITIONS))]
     told = {}
     for criterion in criteria:
         reached, unit = criterion.reached(parts), _unit(criterion.name, entries)
@@ -138,6 +136,8 @@ def _facts(
         own |= {"weight": weights.get(criterion.name, 1.0), "limit": limits.get(criterion.name)}
         if criterion.name in ("valence", "arousal"):
             # Of each part by itself: the share of its frames that lie in other bins than the whole database's do.
+            frames = np.array([entry.valence_histogram.sum() for entry in entries])
+            in_part = [int(frames[parts == part].sum()) for part in range(len(PARTITIONS))]
             apart = np.abs(reached).sum(axis=0) / 2 * unit / np.maximum(in_part, 1)
             own["part_distance"] = dict(zip(PARTITIONS, apart.round(6).tolist(), strict=True))
         for name, sums in (("target", criterion.target), ("reached", reached)):
@@ -159,15 +159,20 @@ def _facts(
 
 
 def _unit(name: str, entries: Sequence[LabelledEntry]) -> int:
-    """What a sum of 1 stands for: entries, frames, or entries of known gender."""
-    if name == "gender":
-        return sum(bool(entry.gender) for entry in entries)
-    return len(entries) if name in ("videos", "class") else sum(entry.frames for entry in entries)
+    """What a sum of 1 stands for: entries (of known gender or class), or frames (with valence and arousal)."""
+    units = {
+        "videos": len(entries),
+        "frames": sum(entry.frames for entry in entries),
+        "gender": sum(bool(entry.gender) for entry in entries),
+        "class": sum(bool(entry.valence_class) for entry in entries),
+    }
+    return units[name] if name in units else int(sum(entry.valence_histogram.sum() for entry in entries))
 
 
 def _row(entry: LabelledEntry, part: int) -> dict[str, Any]:
     row = {name: getattr(entry, name) for name in (*COLUMNS, *FACTS) if name != "partition"}
-    return row | {"partition": PARTITIONS[part], "valence": round(entry.valence, 4), "arousal": round(entry.arousal, 4)}
+    means = {name: "" if np.isnan(mean := getattr(entry, name)) else round(mean, 4) for name in ("valence", "arousal")}
+    return row | {"partition": PARTITIONS[part]} | means
 
 
 def _read_shares(words: Sequence[str]) -> list[float]:
@@ -201,7 +206,8 @@ def _check_criteria(criteria: Sequence[Criterion], weights: dict[str, float], li
     there = {criterion.name for criterion in criteria}
     for flag, numbers in (("--weights", weights), ("--limits", limits)):
         for name in sorted(set(numbers) - there):
-            raise InputError(flag, f"no labelled entry has a {name}", f"fill in the manifest's column {name!r}")
+            remedy = "fill in the manifest's column 'gender'" if name == "gender" else "annotate valence and arousal"
+            raise InputError(flag, f"no labelled entry has a {name}", remedy)
 
 
 def _main() -> None:

@@ -10,6 +10,8 @@ half the sum of all deviations, in units of their total. 0 is perfect, 1 the wor
 | gender | male and female are as many in each part, up to its share of the database's excess of one; others spread |
 | class | each valence class spreads over the parts as the shares |
 | valence, arousal | each part's histogram of labels has the shape of the whole database's |
+
+Class, valence and arousal are of the entries and frames that have these labels, and are no criteria where none has.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Criterion:
 
 
 def make_criteria(entries: Sequence[LabelledEntry], shares: Sequence[float]) -> list[Criterion]:
-    """The criteria that `entries` can be weighed by: ``gender`` only where some are known."""
+    """The criteria that `entries` can be weighed by: ``gender`` and those of the labels only where some are known."""
     frames = np.array([entry.frames for entry in entries], float)
     classes = [entry.valence_class for entry in entries]
     histograms = {
@@ -64,14 +66,17 @@ def make_criteria(entries: Sequence[LabelledEntry], shares: Sequence[float]) -> 
         _spread("videos", ("entries",), np.ones((1, len(entries))), shares),
         _spread("frames", ("frames",), frames[None], shares),
         *_gender([entry.gender for entry in entries], shares),
-        _spread("class", CLASSES, _indicators(classes, CLASSES), shares),
     ]
+    if not any(classes):
+        return criteria
+    criteria.append(_spread("class", CLASSES, _indicators(classes, CLASSES), shares))
     for name, histogram in histograms.items():
         edges = np.linspace(-1, 1, len(histogram) + 1)
         categories = tuple(f"{low:+.2f}..{high:+.2f}" for low, high in itertools.pairwise(edges))
         # A part's frames in a bin less what the database's shape would give it for its own number of frames.
-        shape = histogram.sum(axis=1, keepdims=True) / frames.sum()
-        values = (histogram - shape * frames) / frames.sum()
+        own = histogram.sum(axis=0)
+        shape = histogram.sum(axis=1, keepdims=True) / own.sum()
+        values = (histogram - shape * own) / own.sum()
         criteria.append(Criterion(name, categories, values, np.zeros((len(histogram), len(shares)))))
     return criteria
 

@@ -21,7 +21,10 @@ GENDER_WORDS = {"m": "male", "man": "male", "male": "male", "f": "female", "woma
 
 @dataclasses.dataclass(frozen=True)
 class LabelledEntry:
-    """One person in one clip; the histograms are frames a bin, int64 (bins,), over [-1, 1]."""
+    """One person in one clip; the histograms are frames a bin, int64 (bins,), over [-1, 1].
+
+    Frames without valence and arousal are in no histogram; where no frame has them the means are NaN, the class is ''.
+    """
 
     entry: str
     clip: str
@@ -54,8 +57,9 @@ def read_entries(workspace: Workspace, rows: Sequence[ManifestRow], options: Par
             if not len(values):
                 raise InputError(workspace.labels(entry), "it labels no frame", "run python -m data_pipeline.match")
             gender = GENDER_WORDS.get(genders[person].lower(), genders[person].lower())
-            valence, arousal = (count_bins(values[:, axis], options.histogram_bins) for axis in (0, 1))
-            mean = values.mean(axis=0)
+            felt = values[~np.isnan(values).any(axis=1)]
+            valence, arousal = (count_bins(felt[:, axis], options.histogram_bins) for axis in (0, 1))
+            mean = felt.mean(axis=0) if len(felt) else (np.nan, np.nan)
             entries.append(
                 LabelledEntry(
                     entry=entry,
@@ -65,7 +69,7 @@ def read_entries(workspace: Workspace, rows: Sequence[ManifestRow], options: Par
                     frames=len(values),
                     valence=float(mean[0]),
                     arousal=float(mean[1]),
-                    valence_class=valence_class(values[:, 0], options),
+                    valence_class=valence_class(felt[:, 0], options) if len(felt) else "",
                     valence_histogram=valence,
                     arousal_histogram=arousal,
                 )

@@ -49,7 +49,8 @@ class PlanOptions:
 class Run:
     """One training: `flags` of ``affwildnet.train`` but for paths and devices; names of the runs that it starts from.
 
-    `tested` is False for a CNN's pre-training, which no table shows: it is neither evaluated nor tested.
+    `tested` is False for a CNN's pre-training and a stage that others build on, which no table shows: it is neither
+    evaluated nor tested.
     """
 
     name: str
@@ -59,10 +60,11 @@ class Run:
     rnn_from: str = ""
     cnn_from: str = ""
     tested: bool = True
+    stage_from: str = ""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name in (self.cnn_from, self.rnn_from) if name))
+        return tuple(dict.fromkeys(name for name in (self.cnn_from, self.rnn_from, self.stage_from) if name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,10 +150,12 @@ def _add_run(
     flags = {name: _word(value) for name, value in {**config.common, **row.flags, **overrides, "seed": seed}.items()}
     if flags.get("cell") == "indrnn":
         flags.setdefault("recurrent_limit_frames", flags["sequence_length"])
-    rnn_from = cnn_from = ""
+    rnn_from = cnn_from = stage_from = ""
     if row.rnn_from:
         # Of the same seed, so that seeds stay independent of each other; its best checkpoint, see run_steps.py.
         rnn_from = _add_run(plan, config, row.rnn_from, seed, overrides, chosen).name
+    if row.stage_from:
+        stage_from = _add_run(plan, config, row.stage_from, seed, overrides, chosen).name
     pretrained = pretraining.get_config()
     if (
         flags["backbone"] in pretrained.runs
@@ -162,12 +166,12 @@ def _add_run(
         own = {name: value for name, value in overrides.items() if name in ("colour_order", "preprocess")}
         cnn_from = _add_run(plan, pretrained, flags["backbone"], chosen.seeds[0], own, chosen).name
     frames = int(flags.get("batch", 2)) * int(flags.get("sequence_length", 80))
-    steps = max(1, math.ceil(chosen.steps * chosen.budget * FRAMES_A_STEP / frames))
-    tested = config.table != "pretraining"
+    steps = max(1, math.ceil(chosen.steps * chosen.budget * FRAMES_A_STEP * row.share / frames))
+    tested = config.table != "pretraining" and row.tested
     checkpoint_steps = math.ceil(steps / chosen.checkpoints) if tested else steps
-    content = [flags, steps, checkpoint_steps, rnn_from, cnn_from]
+    content = [flags, steps, checkpoint_steps, rnn_from, cnn_from, *([stage_from] if stage_from else [])]
     name = f"{_readable(flags)}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
-    run = Run(name, flags, steps, checkpoint_steps, rnn_from, cnn_from, tested)
+    run = Run(name, flags, steps, checkpoint_steps, rnn_from, cnn_from, tested, stage_from)
     return plan.runs.setdefault(name, run)
 
 
@@ -183,5 +187,6 @@ def _readable(flags: Mapping[str, str]) -> str:
     words = [flags["backbone"], flags.get("cell", "gru")]
     if flags.get("attention_length", "0") != "0" and flags.get("cell") != "none":
         words.append(f"attention{flags['attention_length']}")
-    words += [f"length{flags['sequence_length']}", f"case{flags['case']}", f"seed{flags['seed']}"]
+    trained = f"stage-{flags['stage']}" if flags.get("stage") else f"case{flags['case']}"
+    words += [f"length{flags['sequence_length']}", trained, f"seed{flags['seed']}"]
     return "-".join(words)

@@ -15,7 +15,8 @@ from typing import Any
 import jinja2
 
 from data_pipeline.statistics.drawing import save_panel, shown_inches
-from experiments.bootstrap import FEWEST_CLIPS, Comparison, compare
+from experiments.bootstrap import FEWEST_CLIPS, Comparison
+from experiments.comparison import compare_variants
 from experiments.configs import TABLES, load_table
 from experiments.cross_database_table import COLUMNS, cross_database_rows
 from experiments.places import Places, StoredTable, planned_tables, read_plan
@@ -31,7 +32,6 @@ from experiments.report_tables import (
     write_tables,
 )
 from experiments.report_weights import attention_figure, indrnn_figure
-from experiments.results import DIMENSIONS, read_curves
 from experiments.staged import validation_ccc, variant_scores
 from tfrecords import options
 from tfrecords.errors import InputError
@@ -131,27 +131,6 @@ def _part_sizes(workspace: Workspace) -> dict[str, tuple[int, int]]:
         entries, frames = sizes.get(row["partition"], (0, 0))
         sizes[row["partition"]] = (entries + 1, frames + int(row["frames"]))
     return sizes
-
-
-def compare_variants(
-    places: Places, table: StoredTable, first: str, second: str, workspace: Workspace
-) -> dict[str, Comparison | None]:
-    """The paired bootstrap of two variants on the test part, by dimension, over all their tested seeds."""
-    rows = read_csv(workspace.partition) if workspace.partition.exists() else []
-    clips = {row["entry"]: row["clip"] for row in rows}
-    results: dict[str, Comparison | None] = {}
-    for name in DIMENSIONS:
-        systems = [
-            [
-                curves
-                for row in table.rows
-                if row.variant == variant
-                if (curves := read_curves(places.run(row.run), name))
-            ]
-            for variant in (first, second)
-        ]
-        results[name] = compare(systems[0], systems[1], clips) if all(systems) else None
-    return results
 
 
 def _comparisons(places: Places, table: StoredTable, rows: list[TableRow], workspace: Workspace) -> list[ComparedRow]:

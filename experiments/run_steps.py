@@ -90,7 +90,7 @@ def perform(
             _train(work)
             if run.tested and test:
                 with _processes(work) as start:
-                    start("affwildnet.test", {"checkpoints": TESTED, "gpu": device.train})
+                    start("affwildnet.test", {"checkpoints": TESTED, "gpu": device.train, "batch": _at_once(run)})
         except RunFailed as error:
             write_json(state, told | {"state": "failed", "reason": str(error)})
             return Outcome(run.name, str(error), time.monotonic() - began)
@@ -131,12 +131,19 @@ def _train(work: _Work) -> None:
             flags: dict[str, Any] = {**run.flags, "steps": run.steps, "gpu": work.device.train}
             flags |= {"checkpoint_seconds": 0, "checkpoint_steps": run.checkpoint_steps}
             flags |= {"weights_folder": work.context.weights_folder}
-            for name, needed in (("rnn_from", run.rnn_from), ("cnn_from", run.cnn_from)):
+            needs = (("rnn_from", run.rnn_from), ("cnn_from", run.cnn_from), ("stage_from", run.stage_from))
+            for name, needed in needs:
                 if needed:
                     flags[name] = work.places.run(needed)
             start("affwildnet.train", flags)
         if run.tested:
-            start("affwildnet.evaluate", {"gpu": work.device.evaluate, "poll_seconds": work.context.poll_seconds})
+            flags = {"gpu": work.device.evaluate, "poll_seconds": work.context.poll_seconds, "batch": _at_once(run)}
+            start("affwildnet.evaluate", flags)
+
+
+def _at_once(run: Run) -> int:
+    """Sequences that evaluation and test compute at once: 8, more where they are short."""
+    return max(8, 256 // int(run.flags.get("sequence_length", 80)))
 
 
 @contextlib.contextmanager

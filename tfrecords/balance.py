@@ -26,8 +26,11 @@ REGIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"class": _quadrants
 def frame_weights(labels: Sequence[np.ndarray], balance: str) -> list[np.ndarray]:
     """Weights float64 (N,) of each file's frames, from labels (N, 2): one over the frames in its region of the plane.
 
-    `balance` is a name in `REGIONS`: the four quadrants (``class``) or 10 x 10 squares (``value``).
+    `balance` is a name in `REGIONS`: the four quadrants (``class``) or 10 x 10 squares (``value``). Frames without
+    valence and arousal (NaN) are a region of their own.
     """
-    regions = REGIONS[balance](np.concatenate(labels))
+    plane = np.concatenate(labels)
+    missing = np.isnan(plane).any(axis=1)
+    regions = np.where(missing, 0, 1 + REGIONS[balance](np.where(missing[:, None], 0, plane)))
     weights = 1 / np.bincount(regions)[regions]
     return np.split(weights, np.cumsum([len(part) for part in labels])[:-1])

@@ -16,7 +16,7 @@ from tfrecords.crops import read_crops
 from tfrecords.detections import read_detections
 from tfrecords.errors import InputError
 from tfrecords.faces import landmarks_in_box, resize_face
-from tfrecords.labels import ORIGINAL_LABELS, read_labels
+from tfrecords.labels import ORIGINAL_LABELS, read_label_names, read_labels
 from tfrecords.options import option
 from tfrecords.record_file import write_records
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
@@ -38,19 +38,22 @@ class ConvertOptions:
 def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, chosen: ConvertOptions) -> int:
     """Writes ``records/ENTRY.tfrecords`` and its sidecar; returns the number of records.
 
-    An entry without labels gets no record, and one that it had is removed.
+    An entry without labels gets no record, and one that it had is removed. The profile ``original`` has the frames with
+    valence and arousal only.
     """
     record = workspace.record(entry)
     sidecar_path(record).unlink(missing_ok=True)
     if not workspace.labels(entry).exists():
         record.unlink(missing_ok=True)
         return 0
-    labels = read_labels(workspace.labels(entry))
-    if not labels:
-        what = "no frame is labelled"
-        raise InputError(workspace.labels(entry), what, "annotate the clip again, or take it out of the manifest")
+    labels, names = read_labels(workspace.labels(entry)), read_label_names(workspace.labels(entry))
     if chosen.profile == "original":
-        labels = {frame: {name: label[name] for name in ORIGINAL_LABELS} for frame, label in labels.items()}
+        names = list(ORIGINAL_LABELS)
+        both = {frame: {name: label[name] for name in names if name in label} for frame, label in labels.items()}
+        labels = {frame: label for frame, label in both.items() if label}
+    if not labels:
+        what = "no frame is labelled" + (" with valence and arousal" if chosen.profile == "original" else "")
+        raise InputError(workspace.labels(entry), what, "annotate the clip again, or take it out of the manifest")
     frames = tuple(labels)
     faces = {int(face["frame"]): face for face in read_csv(workspace.faces(entry), ("frame", "face", "member"))}
     missing = sorted(set(labels) - set(faces))
@@ -61,7 +64,8 @@ def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, cho
     found = {(row["frame"], row["face"]): row for row in rows}
     with read_crops(workspace.crops(clip)) as read:
         offsets, digest = write_records(record, _examples(entry, labels, faces, found, read, chosen))
-    columns = {name: [label[name] for label in labels.values()] for name in next(iter(labels.values()))}
+    columns = {name: [label[name] for label in labels.values() if name in label] for name in names}
+    columns = {name: values for name, values in columns.items() if values}
     sidecar = Sidecar(
         entry=entry,
         clip=clip,

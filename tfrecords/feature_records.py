@@ -27,12 +27,16 @@ def features_path(workspace: Workspace, key: str, entry: str) -> Path:
 
 
 def write_features(path: Path, faces: RecordFile, features: np.ndarray, labels: np.ndarray) -> None:
-    """Writes the features (N, D) and labels (N, labels of `faces`) of every record of `faces`, in its order."""
+    """Writes the features (N, D) and labels (N, labels of `faces`) of every record of `faces`, in its order.
+
+    A label that is NaN is missing.
+    """
     names = faces.sidecar.labels
 
     def examples() -> Iterator[bytes]:
         for frame, feature, label in zip(faces.frames, features.astype(np.float16), labels, strict=True):
-            values = {f"label/{name}": float_feature([value]) for name, value in zip(names, label, strict=True)}
+            known = [(name, value) for name, value in zip(names, label, strict=True) if not np.isnan(value)]
+            values = {f"label/{name}": float_feature([value]) for name, value in known}
             values["frameNo"] = bytes_feature(f"{faces.entry}/{frame:05d}".encode())
             values["features"] = bytes_feature(feature.tobytes())
             example = tf.train.Example(features=tf.train.Features(feature=values))

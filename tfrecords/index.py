@@ -65,13 +65,29 @@ def open_partition(workspace: Workspace, partition: str) -> list[RecordFile]:
 
 
 def check_alike(files: Sequence[RecordFile]) -> None:
-    """Raises `InputError` where one record file holds other faces than the first."""
+    """Raises `InputError` where one record file holds other faces than the first; their labels may be others."""
     for file in files:
-        for name in ("profile", "encoding", "size", "resize", "crop_margin", "frame_rate", "labels", "landmarks_68"):
+        for name in ("profile", "encoding", "size", "resize", "crop_margin", "frame_rate", "landmarks_68"):
             mine, first = getattr(file.sidecar, name), getattr(files[0].sidecar, name)
             if mine != first:
                 what = f"{name} is {mine!r}, but {first!r} in {files[0].path.name}"
                 raise InputError(file.path, what, "convert the whole database with the same options")
+
+
+def label_columns(files: Sequence[RecordFile]) -> tuple[str, ...]:
+    """The labels that any of the files has, in the order in which they come."""
+    return tuple(dict.fromkeys(name for file in files for name in file.sidecar.labels))
+
+
+def check_columns(files: Sequence[RecordFile], labels: Sequence[str]) -> None:
+    """Raises `InputError` where none of the files has one of `labels`; what only some have is missing in the others."""
+    there = label_columns(files)
+    for name in labels:
+        if name not in there:
+            what = f"no record of {len(files)} files has the label {name!r}"
+            raise InputError(
+                files[0].path.parent, what, f"choose from {', '.join(there)}, or annotate it and build again"
+            )
 
 
 def read_records(

@@ -22,6 +22,7 @@ from tfrecords.options import option
 from tfrecords.sidecar import sidecar_path
 from tfrecords.workspace import Workspace, read_csv, write_csv
 
+_MOST_TOLD = 4  # labels in a line of the terminal
 PROBLEM_COLUMNS = ("file", "record", "frame", "what")
 
 
@@ -118,9 +119,9 @@ def main(argv: list[str]) -> int:
 
 
 def _sentence(row: dict[str, Any]) -> str:
-    ranges = ", ".join(
-        f"{name[:-4]} {row[name]:.3f} to {row[name[:-4] + '_max']:.3f}" for name in row if name.endswith("_min")
-    )
+    told = [f"{name[:-4]} {row[name]:.3f} to {row[name[:-4] + '_max']:.3f}" for name in row if name.endswith("_min")]
+    more = f" and {len(told) - _MOST_TOLD} further labels" if len(told) > _MOST_TOLD else ""
+    ranges = ", ".join(told[:_MOST_TOLD]) + more
     frames = f"{row['records']} records, frames {row['first_frame']} to {row['last_frame']}, {row['gaps']} gaps"
     longest = f" (longest {row['longest_gap']} frames)" if row["gaps"] else ""
     kind = f"{row['encoding']} {row['size']}, profile {row['profile']}" + ("" if row["sidecar"] else ", no sidecar")

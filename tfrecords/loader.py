@@ -6,7 +6,7 @@ few batches, whatever the database's size and however far apart the shuffling ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ from tfrecords.balance import frame_weights
 from tfrecords.batch_reader import Scratch, make_batch_reader, read_parts
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, check_columns
 from tfrecords.labels import ORIGINAL_LABELS
 from tfrecords.loader_options import GAP_FACTOR, LoaderOptions, check_loader
 from tfrecords.original_order import original_files, original_pass
@@ -54,8 +54,8 @@ def load_batches(
     Returns:
       A dataset of dicts: ``faces`` uint8 RGB (B, T, S, S, 3), or from files of features ``features`` float32 (B, T, D),
       or ``images`` float32 BGR (B, T, S, S, 3), (x - 128) / 128; ``landmarks_68`` float32 (B, T, 136) where the records
-      hold them with faces; ``labels`` float32 (B, T, len(labels)) in [-1, 1]; ``weights`` float32 (B, T), 0 where
-      padded or damaged; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
+      hold them with faces; ``labels`` float32 (B, T, len(labels)) in [-1, 1], NaN for missing; ``weights``
+      float32 (B, T), 0 where padded or damaged; ``names`` string (B, T), ``ENTRY/00012``; ``windows`` int64 (B, 3).
     """
     sidecar = files[0].sidecar
     features = sidecar.profile == FEATURES
@@ -107,6 +107,7 @@ def training_dataset(
     shuffle_labels: bool = False,
     share: tuple[int, int] = (0, 1),
     corrupt: CorruptRecords | None = None,
+    absent: Collection[str] = (),
 ) -> tf.data.Dataset:
     """Endless shuffled batches for training, see `load_batches` and `sequences.training_batches`.
 
@@ -116,10 +117,13 @@ def training_dataset(
     With `shuffle_labels` every frame gets the labels of a random frame of `files`: a control that nothing can be
     learned from.
 
+    Of `labels` those in `absent` need not be in any file: they are missing everywhere then.
+
     Raises:
-      InputError: the options contradict each other or the records.
+      InputError: the options contradict each other or the records, or no file has another of `labels`.
     """
     check_loader(chosen, length)
+    check_columns(files, [name for name in labels if name not in absent])
     corrupt = CorruptRecords(chosen.on_corrupt == "skip") if corrupt is None else corrupt
     original = chosen.loader == "original"
     for flag, needs_faces in (("--loader=original", original), ("--augment", bool(chosen.augment))):
@@ -198,7 +202,7 @@ def shuffled_labels(
 
 
 def read_labels(file: RecordFile, labels: Sequence[str], corrupt: CorruptRecords | None = None) -> np.ndarray:
-    """All labels of one record file, float32 (N, len(labels)), valence and arousal in [-1, 1].
+    """All labels of one record file, float32 (N, len(labels)), valence and arousal in [-1, 1], NaN for missing.
 
     A damaged record is fatal, or with ``corrupt.skip`` has the labels of the record before it.
     """

@@ -5,13 +5,13 @@
 | ``frameNo`` | bytes, ``ENTRY/00012`` | original, face |
 | ``frame`` | bytes: the face, JPEG, PNG, raw uint8 or float32 (size, size, 3) RGB in [0, 255] | original, face |
 | ``valence``, ``arousal`` | int64 in [-1000, 1000] | original, face |
-| ``label/NAME`` | float, any label by name, valence and arousal in [-1, 1] | face |
+| ``label/NAME`` | float, any label by name, valence and arousal in [-1, 1]; no key where it is missing | face |
 | ``box`` | 4 floats: x, y, width, height in pixels of the clip | face |
 | ``score`` | float, the detector's | face |
 | ``landmarks`` | 2K floats: x0, y0, x1, y1, … in pixels of the clip | face |
 | ``landmarks_68`` | 136 floats: iBUG's 68 landmarks in the box (`faces.landmarks_in_box`) | face, where found |
 
-The original's own four keys are the profile ``original`` (SPEC, TFRecords).
+The original's own four keys are the profile ``original`` (SPEC, TFRecords), which has all of them in every record.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def encode_example(
 ) -> bytes:
     """One serialised example; with neither box, score nor landmarks it has the profile ``original``.
 
-    `labels` are whole numbers in [-1000, 1000]. The same arguments give the same bytes.
+    `labels` are whole numbers in [-1000, 1000], those that the frame has. The same arguments give the same bytes.
     """
     feature = {"frameNo": bytes_feature(name.encode()), "frame": bytes_feature(face)}
     # Only the original's two: another dimension could be called like any other key.
@@ -73,15 +73,16 @@ def encode_example(
 
 
 def parse_labels(serialized: tf.Tensor, names: Sequence[str], profile: str) -> tf.Tensor:
-    """Labels float32 (N, len(names)) of serialised examples (N,), valence and arousal in [-1, 1]."""
-    return _stack_labels(tf.io.parse_example(serialized, _label_spec(names, profile)), names, profile)
+    """Labels float32 (N, len(names)) of serialised examples (N,), valence and arousal in [-1, 1], NaN for missing."""
+    spec = {"frameNo": tf.io.FixedLenFeature([], tf.string)} | _label_spec(names, profile)
+    return _stack_labels(tf.io.parse_example(serialized, spec), names, profile)
 
 
 def parse_beside_value(
     serialized: tf.Tensor, names: Sequence[str], profile: str, landmarks_68: bool
 ) -> dict[str, tf.Tensor]:
     """Of serialised examples (N,), with or without what a network takes: ``names`` string (N,), ``ENTRY/00012``;
-    ``labels`` float32 (N, len(names)); with `landmarks_68` those in the box, float32 (N, 136).
+    ``labels`` float32 (N, len(names)), NaN for missing; with `landmarks_68` those in the box, float32 (N, 136).
     """
     spec = {"frameNo": tf.io.FixedLenFeature([], tf.string)} | _label_spec(names, profile)
     if landmarks_68:
@@ -93,13 +94,15 @@ def parse_beside_value(
 
 def _label_spec(names: Sequence[str], profile: str) -> dict[str, tf.io.FixedLenFeature]:
     if profile == "original":
-        return {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
-    return {f"label/{name}": tf.io.FixedLenFeature([], tf.float32) for name in names}
+        return {name: tf.io.FixedLenFeature([], tf.int64) for name in names if name in ORIGINAL_LABELS}
+    return {f"label/{name}": tf.io.FixedLenFeature([], tf.float32, default_value=np.nan) for name in names}
 
 
 def _stack_labels(found: Mapping[str, tf.Tensor], names: Sequence[str], profile: str) -> tf.Tensor:
     if profile == "original":
-        return tf.stack([tf.cast(found[name], tf.float32) / SCALE for name in names], axis=-1)
+        missing = tf.fill(tf.shape(found["frameNo"]), np.float32(np.nan))
+        whole = {name: tf.cast(found[name], tf.float32) / SCALE for name in names if name in found}
+        return tf.stack([whole.get(name, missing) for name in names], axis=-1)
     return tf.stack([found[f"label/{name}"] for name in names], axis=-1)
 
 

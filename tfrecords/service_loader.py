@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tfrecords.errors import InputError
-from tfrecords.index import RecordFile
+from tfrecords.index import RecordFile, check_columns
 from tfrecords.loader import Batch, balancing_weights
 from tfrecords.loader_options import LoaderOptions
 from tfrecords.record_value import FEATURES, value_dtype, value_key, value_shape
@@ -38,6 +38,7 @@ def service_batches(
     first_step: int = 0,
     chosen: LoaderOptions = LoaderOptions(),  # noqa: B008 it is frozen
     share: tuple[int, int] = (0, 1),
+    absent: Collection[str] = (),
 ) -> Iterator[Batch]:
     """Endless batches as `loader.training_dataset` makes them, from the epoch of batch `first_step` on.
 
@@ -48,11 +49,13 @@ def service_batches(
       service: ``HOST:PORT`` of its dispatcher.
       share: (k, n): only the k-th of n equal parts of each batch. The n processes do not get the parts of one batch at
         one time.
+      absent: those of `labels` that need not be in any file.
 
     Raises:
       InputError: nobody answers at `service`, or an epoch has not one whole batch.
     """
     check_service(service)
+    check_columns(files, [name for name in labels if name not in absent])
     weights = balancing_weights(files, labels, chosen)
     epoch, _ = epoch_of(files, length, batch, seed, first_step, chosen, weights)
     for number in itertools.count(epoch):

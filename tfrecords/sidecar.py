@@ -30,11 +30,11 @@ class Sidecar:
     colour_order: str  # of raw and float32 faces; JPEG and PNG decode to RGB anyway
     frame_rate: float
     detector: str
-    labels: tuple[str, ...]  # names of the float labels
+    labels: tuple[str, ...]  # names of the float labels that any record has
     synthetic: bool
     frames: tuple[int, ...]  # frame numbers, from 1
     offsets: tuple[int, ...]  # byte at which each record's framing begins, and last the file's size
-    ranges: dict[str, tuple[float, float]]  # lowest and highest value of each label
+    ranges: dict[str, tuple[float, float]]  # lowest and highest value of each label, of the records that have it
     gaps: int  # places where frame numbers do not follow one another
     sha256: str  # of the record file
     landmarks_68: bool = False  # whether every record holds them

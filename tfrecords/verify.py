@@ -13,6 +13,7 @@ from tfrecords.corrupt import Damage
 from tfrecords.errors import InputError
 from tfrecords.example_bytes import WireError
 from tfrecords.index import RecordFile, open_record, read_records
+from tfrecords.labels import ORIGINAL_LABELS
 from tfrecords.record_value import split_value, value_dtype, value_shape
 from tfrecords.scan import record_offsets
 from tfrecords.sidecar import Sidecar, read_sidecar, sidecar_path
@@ -27,7 +28,8 @@ def verify_record(path: Path) -> list[Damage]:
 
     Checked are the framing's and the sidecar's sizes, every record's checksum and the file's SHA-256; that each record
     has its name, a face that decodes to the size told, and labels in [-1, 1] (the whole numbers in [-1000, 1000]) that
-    agree with each other and with the sidecar's frames and ranges.
+    agree with each other and with the sidecar's frames and ranges. A label may be missing where another is there;
+    valence and arousal are there together, and in the original's always.
     """
     has_sidecar = sidecar_path(path).exists()
     try:
@@ -37,19 +39,23 @@ def verify_record(path: Path) -> list[Damage]:
     file = RecordFile(path, sidecar, np.array(sidecar.frames, np.int64), np.array(sidecar.offsets, np.int64))
     faults = list(_file_faults(file, has_sidecar))
     seen: dict[str, list[float]] = {}
+    labelled = 0
     for first in range(0, len(file.frames), _AT_ONCE):
         count = min(_AT_ONCE, len(file.frames) - first)
         for number, record in enumerate(read_records(file, first, count), start=first):
             if isinstance(record, Damage):
                 faults.append(record)
                 continue
+            before = sum(map(len, seen.values()))
             for what in _record_faults(bytes(record), file, number, seen):
                 faults.append(Damage(path, number, int(file.frames[number]), what))
-    whole = len(next(iter(seen.values()), [])) == len(file.frames)
-    if has_sidecar and whole:
+            labelled += sum(map(len, seen.values())) > before
+    if has_sidecar and labelled == len(file.frames):
         for name, (low, high) in sidecar.ranges.items():
             values = seen.get(name, [])
-            if values and not np.allclose((min(values), max(values)), (low, high), atol=1e-6):
+            if not values:
+                faults.append(Damage(path, NOWHERE, NOWHERE, f"no record has {name}, which its sidecar names"))
+            elif not np.allclose((min(values), max(values)), (low, high), atol=1e-6):
                 what = f"{name} lies in [{min(values):g}, {max(values):g}], its sidecar says [{low:g}, {high:g}]"
                 faults.append(Damage(path, NOWHERE, NOWHERE, what))
     return faults
@@ -94,18 +100,25 @@ def _record_faults(record: bytes, file: RecordFile, number: int, seen: dict[str,
     if names != [wanted]:
         yield f"its name is {names!r}, not {wanted!r}"
     yield from _value_faults(record[first:end], sidecar)
+    given: dict[str, int] = {}
     for name in sidecar.labels:
         floats = list(features[f"label/{name}"].float_list.value) if sidecar.profile != "original" else []
         whole = list(features[name].int64_list.value) if name in features else []
         values = floats or [value / 1000 for value in whole]
+        given[name] = len(values)
         if len(values) != 1:
-            yield f"it has {len(values)} values of {name}"
+            if values or sidecar.profile == "original":
+                yield f"it has {len(values)} values of {name}"
             continue
         if not -1 <= values[0] <= 1:  # NaN is not, either
             yield f"its {name} is {values[0]:g}, out of [-1, 1]"
         if floats and whole and abs(whole[0] / 1000 - floats[0]) > 1e-6:
             yield f"its {name} is {whole[0]} and label/{name} {floats[0]:g}"
         seen.setdefault(name, []).append(values[0])
+    if not any(given.values()):
+        yield "it has no label"
+    elif len({given.get(name, 0) for name in ORIGINAL_LABELS}) > 1:
+        yield "of valence and arousal it has one alone"
 
 
 def _value_faults(value: bytes, sidecar: Sidecar) -> Iterator[str]:

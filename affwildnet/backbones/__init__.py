@@ -1,7 +1,7 @@
 """Backbones by name: networks from one face to its features; a new one is a file here and an entry in `BACKBONES`.
 
 An entry is a `Backbone`: its builder takes the side of the faces in pixels and returns a `tf.keras.Model` from float
-(N, S, S, 3), normalised and in the network's colour order, to features (N, D).
+(N, S, S, 3), normalised and in the network's colour order, to features (N, D), or to several feature points by name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import functools
 from affwildnet.backbones import densenet, keras_applications
 from affwildnet.backbones.backbone import Backbone
 from affwildnet.backbones.cnn_m import cnn_m
+from affwildnet.backbones.fatauva import SIZES, fatauva
+from affwildnet.backbones.fatauva_tables import POINTS
 from affwildnet.backbones.resnet_v1 import resnet50
 from affwildnet.backbones.small_cnn import small_cnn
 from affwildnet.backbones.vggface import vggface
@@ -37,6 +39,10 @@ def _cnn_m(batch_norm: bool) -> Backbone:
     return Backbone(build, _FLAT, IMAGENET_MATCONVNET, ("conv5",), 0.0, "cnn_m")
 
 
+def _fatauva(name: str) -> Backbone:
+    return Backbone(functools.partial(fatauva, size=SIZES[name]), "maps of the face's parts", points=POINTS)
+
+
 def _slim_densenet(name: str, blocks: int) -> Backbone:
     last = f"{name}/dense_block4/conv_block{blocks}/x2/Conv"
     return Backbone(getattr(densenet, name), _POOLED, IMAGENET_DENSENET, (last,), _DENSENET_DECAY, name)
@@ -61,6 +67,7 @@ BACKBONES: dict[str, Backbone] = {
     "densenet169": _slim_densenet("densenet169", 32),
     "densenet169_keras": _keras_densenet("densenet169_keras", 32),
     "densenet201_keras": _keras_densenet("densenet201_keras", 32),
+    **{name: _fatauva(name) for name in SIZES},
     "resnet50": Backbone(
         resnet50, _POOLED, IMAGENET_SLIM, (_SLIM_LAST, f"{_SLIM_LAST}/BatchNorm"), _RESNET_DECAY, "resnet50"
     ),

@@ -12,6 +12,7 @@ import jinja2
 
 from affwildnet.backbones import BACKBONES
 from affwildnet.checkpoints import checkpoint_step
+from affwildnet.heads import HEAD_KINDS, Head, parse_heads, regression_places
 from affwildnet.input_spec import InputSpec
 from affwildnet.model_folder import ModelFolder
 from affwildnet.models import ModelOptions
@@ -52,6 +53,9 @@ def card_facts(folder: ModelFolder, prefix: str, options: ModelOptions) -> dict[
     tested_path = folder.root / "test" / "results.json"
     tested = read_json(tested_path) if tested_path.exists() else {}
     step = checkpoint_step(prefix)
+    heads = parse_heads(options.heads)
+    regressions = [options.outputs[place] for place in regression_places(options.outputs, heads)]
+    names = [*regressions, "total"] if regressions else []
     return {
         "step": step,
         "training": training,
@@ -59,8 +63,12 @@ def card_facts(folder: ModelFolder, prefix: str, options: ModelOptions) -> dict[
         "subjects": len(database["trained_subjects"]) if "trained_subjects" in database else None,
         "parts": tested.get("database", {}),
         "confidence": tested.get("intervals", {}).get("confidence", 0.95),
-        "validation": _validation(folder, step, (*options.outputs, "total")),
-        "test": _test(tested, step, (*options.outputs, "total")),
+        "validation": _validation(folder, step, names),
+        "test": _test(tested, step, names),
+        "heads": [(head, HEAD_KINDS[head.kind].says) for head in heads],
+        "validation_heads": _validation_heads(folder, step, heads),
+        "test_heads": _test_heads(tested, step),
+        "thresholds": tested.get("thresholds", {}),
         "test_part": tested.get("partition", "test"),
         "pretrained": pretrained_terms(options.backbone, training),
     }
@@ -106,6 +114,18 @@ def _test(tested: Mapping[str, Any], step: int, names: Sequence[str]) -> list[di
                 for name in names
             ]
     return []
+
+
+def _validation_heads(folder: ModelFolder, step: int, heads: Sequence[Head]) -> dict[str, float | None]:
+    table = folder.evaluations()
+    rows = [row for row in read_csv(table) if row["step"] == str(step)] if heads and table.exists() else []
+    names = ("accuracy_", "f1_", "macro_f1_", "score_")
+    return {name: _number(value) for row in rows for name, value in row.items() if name.startswith(names)}
+
+
+def _test_heads(tested: Mapping[str, Any], step: int) -> dict[str, float | None]:
+    found = [result.get("heads", {}) for result in tested.get("checkpoints", {}).values() if result["step"] == step]
+    return {name: value for name, value in found[0].items() if not name.startswith(("ccc_", "mse_"))} if found else {}
 
 
 def _number(text: str | None) -> float | None:

@@ -59,7 +59,8 @@ def make_reference(model: AffWildNet, batch: int = 2, frames: int = 8, seed: int
     landmarks = None
     if model.options.landmarks_68:
         landmarks = generator.uniform(-1, 1, (batch, frames, 136)).astype(np.float32)
-    values = model(tf.constant(faces), landmarks_68=None if landmarks is None else tf.constant(landmarks)).numpy()
+    raw = model(tf.constant(faces), landmarks_68=None if landmarks is None else tf.constant(landmarks))
+    values = model.to_values(raw).numpy()
     width = 0 if model.block is None else sum(model.block.state_size)
     return Reference(faces, landmarks, values, width)
 

@@ -18,7 +18,7 @@ def portable_sequences(model: AffWildNet, batch: int | None) -> tf.types.experim
     @tf.function(input_signature=_inputs_like(model, batch, None))
     def sequences(faces: tf.Tensor, landmarks_68: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         state = model.zero_state(tf.shape(faces)[0] if batch is None else batch)
-        return {"values": model.run(faces, state, block=literal, landmarks_68=landmarks_68)[0]}
+        return {"values": model.to_values(model.run(faces, state, block=literal, landmarks_68=landmarks_68)[0])}
 
     return sequences
 
@@ -39,8 +39,8 @@ def portable_step(model: AffWildNet) -> tf.types.experimental.PolymorphicFunctio
         landmarks = more[-1] if model.options.landmarks_68 else None
 
         one = None if block is None else functools.partial(_one_frame, block)
-        values, states = model.run(faces, parts, block=one, landmarks_68=landmarks)
-        return {"values": values} | ({"next_state": tf.concat(states, axis=1)} if widths else {})
+        raw, states = model.run(faces, parts, block=one, landmarks_68=landmarks)
+        return {"values": model.to_values(raw)} | ({"next_state": tf.concat(states, axis=1)} if widths else {})
 
     return step
 

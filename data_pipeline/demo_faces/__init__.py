@@ -3,6 +3,7 @@
     portrait.py      the astronaut portrait of scikit-image: cut out, its parts, its face mesh
     subjects.py      what makes a subject (shape, colours, light) and that subject's picture
     expression.py    valence and arousal -> how far each action is applied, and where each action moves a landmark
+    action_units.py  which action units these actions are, and how strongly a frame shows each
     sampling.py      values of pictures between their points
     puppet.py        a subject's picture that can be moved: displacement fields of the actions and their inverse
     scene.py         backgrounds

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_pipeline import manifest
+from data_pipeline.annotations import LIMIT, Trace, write_trace
+from data_pipeline.decode import FRAME_RATE
+from data_pipeline.demo_faces.action_units import UNITS, unit_intensities
 from data_pipeline.demo_faces.clips import Clip, Performance, perform, plan_clips
 from data_pipeline.demo_faces.trajectories import Curve
 from data_pipeline.demo_faces.video import TRUTH_COLUMNS, frames, make_puppets, truth_rows, write_video
@@ -22,7 +25,7 @@ from tfrecords.errors import InputError
 from tfrecords.options import option
 from tfrecords.workspace import Workspace, atomic_path, read_json, write_csv, write_json, write_text
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2  # 2: the action units' annotations
 _NAME = "AffWildNet demo"
 _NOTICE = (
     "Synthetic: every face is one public-domain portrait (NASA's Eileen Collins, from scikit-image), warped and "
@@ -80,6 +83,7 @@ def write_clip(root: Path, clip: Clip) -> None:
     performances = perform(clip, acting)
     for entry, performance in zip(clip.entries, performances, strict=True):
         _write_annotations(workspace, clip, entry, performance, annotating)
+        _write_action_units(workspace, clip, entry, performance)
     puppets = make_puppets(performances)
     write_csv(workspace.root / "truth" / f"{clip.name}.csv", TRUTH_COLUMNS, truth_rows(clip, performances, puppets))
     with atomic_path(source_path(workspace, clip)) as temporary:
@@ -109,6 +113,15 @@ def _write_annotations(
         write_text(folder / f"{dimension}.txt", _joystick(curve, clip.duration, 4, rng))
         if clip.earlier_pass:
             write_text(folder / f"{dimension}.1.txt", _joystick(curve, clip.duration, 90, rng))
+
+
+def _write_action_units(workspace: Workspace, clip: Clip, entry: str, performance: Performance) -> None:
+    """Each frame's intensities, as coders give them: exact, a value a frame, in thousandths."""
+    values = np.rint(LIMIT * unit_intensities(performance.levels).astype(np.float64)).astype(np.int64)
+    # Frame n of the clip is at n / 30 s, so the first picture is at 1 / 30 s, see importers.frames.
+    stamps = clip.frame_seconds() + 1 / FRAME_RATE
+    for unit, column in zip(UNITS, values.T, strict=True):
+        write_trace(workspace.annotations / "demo" / entry / f"{unit}.txt", Trace(stamps, column))
 
 
 def _joystick(curve: Curve, duration: float, jitter: float, rng: np.random.Generator) -> str:

@@ -15,7 +15,6 @@ from data_pipeline.demo_faces.portrait import portrait
 from data_pipeline.demo_faces.sampling import Array
 
 ACTIONS = ("smile", "cheeks", "lips_close", "mouth_open", "lids_close", "lids_wide", "brows_up", "brows_knit")
-UNITS = ("au1", "au2", "au4", "au5", "au6", "au12", "au15", "au25", "au26", "au45")
 
 # All in eye distances.
 _CORNER_RISE, _CORNER_SPREAD = 0.19, 0.09
@@ -25,7 +24,7 @@ _LID_RISE = 0.065
 _BROW_RISE = 0.19
 
 # The portrait smiles; at valence 0 the corners hang this much lower (in levels of "smile").
-_NEUTRAL_SMILE = -0.45
+NEUTRAL_SMILE = -0.45
 _AROUSAL_LIPS_PART = -0.2  # below it the lips close, above it the mouth opens
 
 
@@ -34,7 +33,7 @@ def action_levels(valence: ArrayLike, arousal: ArrayLike, blink: ArrayLike = 0.0
     valence, arousal, blink = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (valence, arousal, blink)))
     rest = _AROUSAL_LIPS_PART
     levels = {
-        "smile": _NEUTRAL_SMILE + np.where(valence > 0, 0.85, 1.0) * valence,
+        "smile": NEUTRAL_SMILE + np.where(valence > 0, 0.85, 1.0) * valence,
         "cheeks": np.where(valence > 0, 0.8, 0.6) * valence,
         "lips_close": 0.88 * np.clip((rest - arousal) / (1 + rest), 0, 1),
         "mouth_open": np.clip((arousal - rest) / (1 - rest), 0, 1),
@@ -44,28 +43,6 @@ def action_levels(valence: ArrayLike, arousal: ArrayLike, blink: ArrayLike = 0.0
         "brows_knit": np.clip(-valence, 0, 1),
     }
     return np.stack([levels[action] for action in ACTIONS], axis=-1).astype(np.float32)
-
-
-def unit_intensities(levels: Array) -> Array:
-    """Intensities in 0..1 of the action units `UNITS`, float32 (..., 10), of levels (..., 8).
-
-    Resting lids and lips count as 0; half-closed eyes of low arousal are no blink, but deep ones read so in au45.
-    """
-    level = {action: levels[..., index] for index, action in enumerate(ACTIONS)}
-    brows = np.clip(level["brows_up"], 0, 1)
-    units = {
-        "au1": brows,
-        "au2": brows,
-        "au4": level["brows_knit"],
-        "au5": level["lids_wide"],
-        "au6": level["cheeks"] / 0.8,
-        "au12": (level["smile"] - _NEUTRAL_SMILE) / 0.85,
-        "au15": _NEUTRAL_SMILE - level["smile"],
-        "au25": 0.4 * (1 - level["lips_close"] / 0.88) + 0.6 * level["mouth_open"],
-        "au26": level["mouth_open"],
-        "au45": (level["lids_close"] - 0.55) / 0.35,
-    }
-    return np.clip(np.stack([units[unit] for unit in UNITS], axis=-1), 0, 1).astype(np.float32)
 
 
 def mouth_gap(levels: Array) -> float:

@@ -12,8 +12,8 @@ import imageio_ffmpeg
 import numpy as np
 
 from data_pipeline.demo_faces import clips
+from data_pipeline.demo_faces.action_units import UNITS, unit_intensities
 from data_pipeline.demo_faces.clips import Clip, Performance
-from data_pipeline.demo_faces.expression import UNITS, unit_intensities
 from data_pipeline.demo_faces.objects import put_object, random_object
 from data_pipeline.demo_faces.puppet import Puppet, draw, face_box, make_puppet
 from data_pipeline.demo_faces.sampling import Image

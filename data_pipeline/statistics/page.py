@@ -76,7 +76,8 @@ def write_statistics(workspace: Workspace, database: Database, chosen: Statistic
     shown, missing = _make_tables(workspace, database), []
     illustrations = _draw_labels(database, chosen, shown)
     if not illustrations:
-        missing.append("no entry is labelled yet, so there are no distributions and no curves")
+        what = "has valence and arousal" if database.labels else "is labelled yet"
+        missing.append(f"no entry {what}, so there are no distributions and no curves")
     illustrations += _draw_sources(database)
     illustrations += _draw_strip(workspace, database, chosen)
     montages = _draw_montages(workspace, database)
@@ -129,6 +130,9 @@ def _make_tables(workspace: Workspace, database: Database) -> list[TableShown]:
         TableShown("dropped_frames", "Frames without a label by reason", tables.dropped_frames(database)),
         TableShown("dropped_by_entry", "The same of each entry", tables.dropped_by_entry(database)),
     ]
+    further = tables.further_labels(database)
+    if len(further):
+        shown.append(TableShown("further_labels", "Further labels: frames and mean by part", further))
     agreement = workspace.root / "agreement.csv"
     if agreement.exists():
         table = pd.DataFrame(read_csv(agreement))
@@ -186,15 +190,16 @@ def _draw_sources(database: Database) -> list[FigureShown]:
 
 def _draw_strip(workspace: Workspace, database: Database, chosen: StatisticsOptions) -> list[FigureShown]:
     """Figure 3.2 of the entry asked for, or the one whose labels spread most and whose faces can be shown."""
-    spread = {entry: float(values.std(axis=0).sum()) for entry, (_, values) in database.labels.items()}
+    felt = database.felt()
+    spread = {entry: float(values.std(axis=0).sum()) for entry, (_, values) in felt.items()}
     entries = [chosen.strip_entry] if chosen.strip_entry else sorted(spread, key=lambda entry: -spread[entry])[:5]
     clips = dict(zip(database.entries["entry"], database.entries["clip"], strict=True))
     for entry in entries:
-        if entry not in database.labels:
+        if entry not in felt:
             continue
         places = np.linspace(0.02, 0.98, STRIP_FACES).tolist()
         faces = read_faces(workspace, clips[entry], entry, places, FACE_PIXELS)
-        frames, values = database.labels[entry]
+        frames, values = felt[entry]
         faces = {frame: face for frame, face in faces.items() if frame in set(frames.tolist())}
         if faces:
             panel = figures.draw_strip(entry, frames, values, faces)

@@ -8,6 +8,7 @@ import pandas as pd
 from data_pipeline.partition import PARTITIONS
 from data_pipeline.partition_entries import CLASSES
 from data_pipeline.statistics.collect import DROPPED, Database
+from tfrecords.labels import ORIGINAL_LABELS
 
 TOTAL = "total"
 
@@ -84,6 +85,22 @@ def demographics(database: Database) -> pd.DataFrame:
         melted = table.set_index("part").T
         for word, counts in melted.iterrows():
             rows.append({"what": column, "value": word or "not told", **counts.to_dict()})
+    return pd.DataFrame(rows)
+
+
+def further_labels(database: Database) -> pd.DataFrame:
+    """Labels beside valence and arousal: frames that have each and their mean, by part; no row where there are none."""
+    further = database.columns[~database.columns["label"].isin(ORIGINAL_LABELS)]
+    part = dict(zip(database.entries["entry"], database.entries["partition"], strict=True))
+    parts = further["entry"].map(part)
+    rows = []
+    for label in sorted(set(further["label"])):
+        row: dict[str, object] = {"label": label}
+        for name in [one for one in PARTITIONS if (parts == one).any()] + [TOTAL]:
+            own = further[(further["label"] == label) & ((parts == name) | (name == TOTAL))]
+            frames = int(own["frames"].sum())
+            row |= {f"{name}_frames": frames, f"{name}_mean": round(own["sum"].sum() / frames, 4) if frames else np.nan}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -33,6 +33,9 @@ def make_run(
     rnn_from: str = "",
     published: Mapping[str, float] | None = None,
     by_default: bool = True,
+    stage_from: str = "",
+    share: float = 1.0,
+    tested: bool = True,
 ) -> ml_collections.ConfigDict:
     """One row of a table.
 
@@ -44,6 +47,9 @@ def make_run(
       rnn_from: the variant of this table whose best checkpoint gives RNN and FC their start.
       published: CCC and MSE by dimension (``ccc_valence`` …) of a system that the file does not have.
       by_default: whether it is planned where no variants are named.
+      stage_from: the variant of this table whose latest checkpoint a stage takes over.
+      share: the part of the planned steps that it gets.
+      tested: whether it is evaluated and tested; a stage on which others build need not be.
     """
     return ml_collections.ConfigDict(
         {
@@ -55,6 +61,9 @@ def make_run(
             "rnn_from": rnn_from,
             "published": dict(published or {}),
             "by_default": by_default,
+            "stage_from": stage_from,
+            "share": share,
+            "tested": tested,
         }
     )
 

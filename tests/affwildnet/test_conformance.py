@@ -29,6 +29,7 @@ from affwildnet.input_spec import InputSpec
 from affwildnet.models import ModelOptions, build_model
 from affwildnet.optimizer import make_optimizer
 from affwildnet.serving import ServedModel
+from affwildnet.stages import COLUMNS, Stage, staged_options
 from affwildnet.train_step import StepOptions, make_train_step
 
 SPEC = InputSpec()
@@ -36,6 +37,9 @@ SMALL = ModelOptions(units=8, attention_length=3)
 
 
 def _composite(name: str) -> ModelOptions:
+    if COMPOSITES[name].get("stage"):
+        # The heads are the stage's, which read the points of its own backbone.
+        return staged_options(ModelOptions(backbone="fatauva_small", cell="none"), Stage("all"), COLUMNS)
     names = {field.name for field in dataclasses.fields(ModelOptions)} - {"backbone"}
     chosen = {option: value for option, value in COMPOSITES[name].items() if option in names}
     return ModelOptions(**{"units": 8, **chosen})
@@ -48,13 +52,21 @@ ENTRIES: dict[str, ModelOptions] = {
     "composite-fc_rnn": dataclasses.replace(SMALL, fc=("64",)),
     # With the small CNN, for every backbone has its own entry; the rest as the paper has it.
     **{f"composite-{name}": _composite(name) for name in sorted(COMPOSITES)},
+    "composite-heads": dataclasses.replace(
+        SMALL,
+        heads=(
+            "va:regression:valence+arousal",
+            "aus:sigmoid:au01+au12:at=features:hidden=6:dropout=0.3",
+            "face:softmax:neutral+joy",
+        ),
+    ),
     "composite-three_outputs": dataclasses.replace(SMALL, outputs=("valence", "arousal", "liking")),
 }
 # What CI runs all checks of: our own layers with LRN, with batch norm and with neither; attention that is fused (GRU,
 # LSTM) and as it is written, behind a projection (Highway); a cell without attention; a CNN alone; FC, dropout and
 # landmarks. Left to `make conformance` is what libraries build (keras.applications, keras-vggface, addons), VGGFace,
-# slim's ResNet, IndRNN with attention, the plain and Residual cells, the greater sizes and the other composites: of
-# these CI knows the shapes and gradients.
+# slim's ResNet, IndRNN with attention, the plain and Residual cells, FATAUVA-Net, the greater sizes and the other
+# composites: of these CI knows the shapes and gradients, of FATAUVA-Net those of its small size.
 FAMILIES = (
     "backbone-cnn_m",
     "backbone-densenet121",
@@ -66,6 +78,7 @@ FAMILIES = (
     "composite-cnn_2000",
     "composite-va_crnn_landmarks",
 )
+GREAT = ("backbone-fatauva", "backbone-fatauva_pooled")
 NO_ADDONS = pytest.mark.skipif(importlib.util.find_spec("tensorflow_addons") is None, reason="no tensorflow-addons")
 
 
@@ -73,7 +86,10 @@ def _needs(entry: str) -> list[pytest.MarkDecorator]:
     return [NO_ADDONS] if ENTRIES[entry].cell == "lstm_addons" else []
 
 
-every_entry = pytest.mark.parametrize("entry", [pytest.param(e, marks=_needs(e)) for e in sorted(ENTRIES)])
+every_entry = pytest.mark.parametrize(
+    "entry",
+    [pytest.param(e, marks=_needs(e) + ([pytest.mark.conformance] if e in GREAT else [])) for e in sorted(ENTRIES)],
+)
 one_a_family = pytest.mark.parametrize(
     "entry",
     [pytest.param(e, marks=_needs(e) + ([] if e in FAMILIES else [pytest.mark.conformance])) for e in sorted(ENTRIES)],
@@ -127,7 +143,7 @@ def test_values_have_a_row_a_frame_and_gradients_reach_every_trained_variable(en
     assert values.shape == (2, 3, len(ENTRIES[entry].outputs)) and values.dtype == tf.float32
     assert np.isfinite(values).all()
     for variable, gradient in zip(
-        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+        trained_variables(model, CASES["2"]), tape.gradient(loss, trained_variables(model, CASES["2"])), strict=True
     ):
         assert gradient is not None, variable.name
         gradient = tf.convert_to_tensor(gradient).numpy()
@@ -159,7 +175,8 @@ def test_saved_model_gives_the_same_values(entry: str, tmp_path: Path) -> None:
     served = ServedModel(model)
     tf.saved_model.save(served, str(tmp_path), {"sequences": served.sequences, "step": served.step})
     loaded = tf.saved_model.load(str(tmp_path))
-    _assert_close(loaded.signatures["sequences"](**_inputs(entry))["values"], model(**_inputs(entry)))
+    values = loaded.signatures["sequences"](**_inputs(entry))["values"]
+    _assert_close(values, model.to_values(model(**_inputs(entry))))
 
 
 @pytest.mark.conformance
@@ -206,9 +223,11 @@ def test_mixed_precision_trains_float32_weights(entry: str) -> None:
         model = build_model(ENTRIES[entry], SPEC)
         values = model(**_inputs(entry))
         assert values.dtype == tf.float32 and np.isfinite(values).all()
-        before = [variable.numpy() for variable in model.trainable_variables]
+        # Of a backbone with several points those that lead to what is read.
+        trained = trained_variables(model, CASES["2"])
+        before = [variable.numpy() for variable in trained]
         assert np.isfinite(_train(entry, model))
-        for variable, old in zip(model.trainable_variables, before, strict=True):
+        for variable, old in zip(trained, before, strict=True):
             assert variable.dtype == tf.float32 and np.isfinite(variable.numpy()).all(), variable.name
             # IndRNN's outputs start so small that in 16 bits the attention's scores of them are all alike.
             too_small = ENTRIES[entry].cell == "indrnn" and "/attention/" in variable.name
@@ -236,18 +255,19 @@ def _step_on_two_devices(entry: str) -> dict[str, float]:
     with strategy.scope():
         mirrored = build_model(ENTRIES[entry], SPEC)
         optimizers = [FusedAdam(0.1, epsilon=1.0)]
-        optimizers[0].build(mirrored.trainable_variables)
+        optimizers[0].build(trained_variables(mirrored, CASES["2"]))
     alone = build_model(ENTRIES[entry], SPEC)
     alone.set_weights(mirrored.get_weights())
     optimizers.append(FusedAdam(0.1, epsilon=1.0))
-    optimizers[1].build(alone.trainable_variables)
-    start = [variable.numpy() for variable in alone.trainable_variables]
+    trained = [trained_variables(model, CASES["2"]) for model in (mirrored, alone)]
+    optimizers[1].build(trained[1])
+    start = [variable.numpy() for variable in trained[1]]
     inputs = _inputs(entry, batch=4)
 
     def step(model: tf.keras.Model, optimizer: FusedAdam, part: dict[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.square(model(**part)))
-        variables = model.trainable_variables
+        variables = trained_variables(model, CASES["2"])
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
@@ -256,11 +276,11 @@ def _step_on_two_devices(entry: str) -> dict[str, float]:
     )
     losses = strategy.run(step, args=(mirrored, optimizers[0], halves))
     loss = step(alone, optimizers[1], inputs)
-    copies = [[part.numpy() for part in strategy.experimental_local_results(v)] for v in mirrored.trainable_variables]
+    copies = [[part.numpy() for part in strategy.experimental_local_results(v)] for v in trained[0]]
     moments = [[moment.numpy() for moment in optimizer.first_moments] for optimizer in optimizers]
     steps = [
         [weights - old for weights, old in zip(end, start, strict=True)]
-        for end in ([copy for copy, _ in copies], [variable.numpy() for variable in alone.trainable_variables])
+        for end in ([copy for copy, _ in copies], [variable.numpy() for variable in trained[1]])
     ]
     # A weight near 1 is rounded by 6e-8.
     return {

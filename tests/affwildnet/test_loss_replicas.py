@@ -11,9 +11,12 @@ import pytest
 import tensorflow as tf
 import two_devices
 
+from affwildnet.head_losses import heads_loss
+from affwildnet.heads import parse_heads
 from affwildnet.losses import LOSSES, affect_loss
 from affwildnet.replicas import replica_count
 
+HEADS = ("v:regression:valence", "aus:sigmoid:au01+au12:weight=0.5", "e:softmax:neutral+joy")
 Arrays = dict[str, np.ndarray]
 
 
@@ -37,7 +40,10 @@ def _loss_and_gradient(batch: dict[str, tf.Tensor], kind: str) -> tuple[dict[str
     predictions = tf.convert_to_tensor(batch["predictions"])
     with tf.GradientTape() as tape:
         tape.watch(predictions)
-        losses = affect_loss(batch["labels"], predictions, batch["weights"], kind)
+        if kind == "heads":
+            losses = heads_loss(batch["labels"], predictions, parse_heads(HEADS), batch["weights"])
+        else:
+            losses = affect_loss(batch["labels"], predictions, batch["weights"], kind)
         shared = losses["total"] / replica_count()
     return losses, tape.gradient(shared, predictions)
 
@@ -103,3 +109,19 @@ def test_constants_that_differ_between_replicas_are_no_constant(process: Process
     told, _ = process.submit(_on_two_devices, batch, "ccc").result()
     expected = affect_loss(batch["labels"], batch["predictions"], batch["weights"])
     assert told[0]["total"] == pytest.approx(float(expected["total"]), rel=1e-5)
+
+
+def test_heads_on_two_devices_are_one_devices_where_labels_are_in_one_half_only(process: ProcessPoolExecutor) -> None:
+    rng = np.random.default_rng(1)
+    classes = np.eye(2)[rng.integers(0, 2, (4, 40))]
+    labels = np.concatenate([rng.uniform(-1, 1, (4, 40, 1)), rng.random((4, 40, 2)), classes], axis=-1).astype("f")
+    labels[rng.random((4, 40)) < 0.3, 0] = np.nan
+    labels[2:, :, 1] = np.nan
+    labels[:2, :, 3:] = np.nan
+    batch = _batch() | {"labels": labels, "predictions": rng.normal(0, 2, labels.shape).astype("f")}
+    told, gradient = process.submit(_on_two_devices, batch, "heads").result()
+    expected, expected_gradient = _loss_and_gradient(batch, "heads")
+    for losses in told:
+        assert losses == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-5 * np.abs(expected_gradient).max())
+    assert not gradient[np.isnan(labels)].any()

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affwildnet.heads import most_telling, parse_heads, regression_places
+from affwildnet.prediction_files import columns, units
 from affwildnet.prediction_rows import Row, in_range, open_store, resample
 from affwildnet.video_prediction import FramePrediction, PersonValues
 from data_pipeline.detectors.face import Face
@@ -91,3 +93,22 @@ def test_every_frame_counts_once_in_a_mean(frames, rate):
 
 def test_in_range_says_whether_all_outputs_are():
     assert in_range([-1.0, 1.0]) and not in_range([0.0, 1.0001]) and not in_range([-1.2, 0.0])
+
+
+def test_columns_tell_probabilities_and_in_range_is_of_regressions_alone() -> None:
+    heads = parse_heads(("au:sigmoid:au01+au12", "v:regression:valence", "e:softmax:neutral+joy"))
+    outputs = ("au01", "au12", "valence", "neutral", "joy")
+    told = columns(outputs, heads)
+    assert list(told)[-7:] == [*outputs, "in_range", "model"]
+    assert told["au01"] == {"unit": "0 to 1", "meaning": "the probability that it is there"}
+    assert told["joy"] == {"unit": "0 to 1", "meaning": "the probability of this class of e"}
+    assert told["in_range"]["meaning"].startswith("1: all regressions lie") and told["valence"]["unit"] == ""
+    assert "au12 probability 0 to 1; valence -1 negative" in units(outputs, heads)
+    assert regression_places(outputs, heads) == [2] and regression_places(outputs, ()) == [0, 1, 2, 3, 4]
+
+
+def test_a_picture_shows_regressions_likely_units_and_the_likeliest_class() -> None:
+    heads = parse_heads(("au:sigmoid:au01+au12", "v:regression:valence", "e:softmax:neutral+joy"))
+    values = {"au01": 0.2, "au12": 0.7, "valence": -0.3, "neutral": 0.4, "joy": 0.6}
+    assert most_telling(values, heads) == {"au12": 0.7, "valence": -0.3, "joy": 0.6}
+    assert most_telling(values, ()) == values

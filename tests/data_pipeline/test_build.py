@@ -12,6 +12,7 @@ import pytest
 
 from data_pipeline.manifest import read_manifest
 from tfrecords.index import open_record
+from tfrecords.labels import read_labels
 from tfrecords.workspace import Workspace, read_csv, write_text
 
 ROOT = Path(__file__).parents[2]
@@ -138,7 +139,7 @@ def test_loose_crops_are_a_folder_a_clip_and_the_rest_reads_them(workspace):
     assert _build(workspace, "--loose_crops", "--to=match").returncode == 0
     crops = sorted(os.listdir(workspace.crops(GOOD).with_suffix("")))
     assert len(crops) >= 120 and crops[0].startswith("00001") and not workspace.crops(GOOD).exists()
-    assert len(read_csv(workspace.faces(GOOD))) == len(workspace.labels(GOOD).read_text().splitlines()) == 120
+    assert len(read_csv(workspace.faces(GOOD))) == len(read_labels(workspace.labels(GOOD))) == 120
 
 
 def test_demo_s_clip_with_two_people_has_a_record_for_each(demo_workspace):

@@ -9,8 +9,10 @@ import av
 import numpy as np
 import pytest
 
+from data_pipeline.annotations import read_trace
 from data_pipeline.demo_faces import (
     DemoFacesOptions,
+    action_units,
     clips,
     expression,
     puppet,
@@ -100,15 +102,15 @@ def test_open_mouth_is_dark_inside_and_closed_mouth_is_not():
 
 
 def test_blinks_close_the_eyes_and_show_as_au45_only():
-    units = dict(zip(expression.UNITS, expression.unit_intensities(expression.action_levels(0, 0, 1)), strict=True))
+    units = dict(zip(action_units.UNITS, action_units.unit_intensities(expression.action_levels(0, 0, 1)), strict=True))
     assert units.pop("au45") == pytest.approx(1)
-    open_eyes = expression.unit_intensities(expression.action_levels(0, 0, 0))[:-1]
+    open_eyes = action_units.unit_intensities(expression.action_levels(0, 0, 0))[:-1]
     np.testing.assert_allclose(list(units.values()), open_eyes, atol=1e-6)
 
 
 def test_neutral_face_has_no_smile_and_full_valence_has_full_au12():
-    units = [expression.unit_intensities(expression.action_levels(valence, 0)) for valence in (-1, 0, 1)]
-    au12, au15 = expression.UNITS.index("au12"), expression.UNITS.index("au15")
+    units = [action_units.unit_intensities(expression.action_levels(valence, 0)) for valence in (-1, 0, 1)]
+    au12, au15 = action_units.UNITS.index("au12"), action_units.UNITS.index("au15")
     np.testing.assert_allclose([unit[au12] for unit in units], [0, 0, 1], atol=1e-6)
     np.testing.assert_allclose([unit[au15] for unit in units], [1, 0, 0], atol=1e-6)
 
@@ -190,13 +192,44 @@ def test_annotations_follow_the_truth_at_irregular_ascending_stamps(database):
                 assert np.abs(values - expected).mean() < 10
 
 
+def test_action_units_are_annotated_frame_by_frame_as_the_truth_has_them(database):
+    for row in _rows(database.manifest):
+        truth = _rows(database.root / "truth" / f"{row['clip']}.csv")
+        people = sorted({line["person"] for line in truth})
+        for person in people:
+            entry = row["clip"] if len(people) == 1 else f"{row['clip']}-p{person}"
+            own = [line for line in truth if line["person"] == person]
+            for unit in action_units.UNITS:
+                trace = read_trace(database.annotations / "demo" / entry / f"{unit}.txt")
+                # Frame n is at n / 30 s: the first picture of any video is frame 1.
+                np.testing.assert_allclose(trace.stamps, [float(line["seconds"]) + 1 / 30 for line in own], atol=1e-4)
+                np.testing.assert_allclose(trace.values, [1000 * float(line[unit]) for line in own], atol=1.01)
+                assert trace.values.min() >= 0 and trace.values.max() <= 1000
+
+
+@pytest.mark.parametrize(
+    ("felt", "shown"),
+    [
+        ((0, -0.2, 0), {"au25": 0.4}),
+        ((1, -1, 0), {"au06": 1, "au12": 1}),
+        ((-0.5, -0.6, 0), {"au04": 0.5, "au15": 0.5, "au25": 0.2}),
+        ((0, 1, 0), {"au01": 1, "au02": 1, "au05": 1, "au25": 1, "au26": 1}),
+        ((0, 0.4, 1), {"au01": 0.4, "au02": 0.4, "au25": 0.7, "au26": 0.5, "au45": 1}),
+    ],
+)
+def test_action_units_follow_valence_arousal_and_blinks_in_closed_form(felt, shown):
+    found = action_units.unit_intensities(expression.action_levels(*felt))
+    np.testing.assert_allclose(found, [shown.get(unit, 0) for unit in action_units.UNITS], atol=1e-6)
+
+
 def test_earlier_pass_is_kept_beside_and_is_noisier(tmp_path):
     clip = clips.Clip(seed=1, index=7, fps=24, frames=48, subjects=(7,), earlier_pass=True)
     write_clip(tmp_path, clip)
     folder = Workspace(tmp_path).annotations / "demo" / clip.name
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "arousal.1.txt", "arousal.txt", "valence.1.txt", "valence.txt",
-    ]  # fmt: skip
+    units = [f"{unit}.txt" for unit in action_units.UNITS]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["arousal.1.txt", "arousal.txt", "valence.1.txt", "valence.txt", *units]
+    )
     truth = _rows(tmp_path / "truth" / f"{clip.name}.csv")
     errors = []
     for name in ("valence.txt", "valence.1.txt"):
@@ -229,7 +262,7 @@ def test_first_person_stands_further_left(database):
 def test_database_says_that_it_is_synthetic(database):
     facts = json.loads(database.database.read_text())
     assert facts["name"] == "AffWildNet demo" and facts["synthetic"] is True and facts["seed"] == 1
-    assert "nothing about people" in facts["notice"] and facts["generator_version"] == 1
+    assert "nothing about people" in facts["notice"] and facts["generator_version"] == 2
 
 
 def test_second_run_makes_only_what_is_missing_and_the_same_bytes_with_two_workers(database, tmp_path):

@@ -34,6 +34,7 @@ def test_label_file_has_a_line_for_every_frame_with_a_face(workspace):
     _annotate(workspace, "anna", "clip")
     assert match_labels(workspace, ONE, MatchOptions()) == []
     assert workspace.labels("clip").read_text() == "1 1 30\n2 -2 40\n5 -2 40\n"
+    assert list(_report(workspace)) == ["entry", "frames", "labelled", "dropped", "lags"]
 
 
 def test_each_person_has_own_labels(workspace):
@@ -109,6 +110,46 @@ def test_further_dimensions_get_columns_that_a_header_names(workspace):
     text = "# frame valence arousal liking\n1 1 30 900\n2 -2 40 900\n5 -2 40 -900\n"
     assert workspace.labels("clip").read_text() == text
     assert read_labels(workspace.labels("clip"))[5] == {"valence": -2, "arousal": 40, "liking": -900}
+
+
+def _add(workspace, dimension, text, annotator="anna"):
+    write_text(workspace.annotations / annotator / "clip" / f"{dimension}.txt", text)
+
+
+def test_frame_with_any_label_has_a_line_and_valence_and_arousal_come_and_go_together(workspace):
+    # Frames 1, 2 and 5 are at 0.033, 0.067 and 0.167 s.
+    _annotate(workspace, "anna", "clip", valence="0.03 1\n0.07 invalid\n0.17 3\n", arousal="0.03 4\n0.17 6\n")
+    _add(workspace, "au12", "0.03 invalid\n0.07 1000\n0.17 0\n")
+    match_labels(workspace, ONE, MatchOptions())
+    text = "# frame valence arousal au12\n1 1 4 nan\n2 nan nan 1000\n5 3 6 0\n"
+    assert workspace.labels("clip").read_text() == text
+    report = _report(workspace)
+    assert (report["labelled"], sum(report["dropped"].values())) == (3, 0)
+    assert report["missing"] == {"valence": 1, "arousal": 1, "au12": 1}
+
+
+def test_frame_without_any_label_is_dropped_once_for_the_highest_reason(workspace):
+    _annotate(workspace, "anna", "clip", valence="0.03 invalid\n0.16 3\n", arousal="0.03 4\n0.16 6\n")
+    _add(workspace, "au12", "5 1000\n")
+    match_labels(workspace, ONE, MatchOptions())
+    # A column that no frame has is none.
+    assert workspace.labels("clip").read_text() == "5 3 6\n"
+    report = _report(workspace)
+    assert report["dropped"] == {"gap": 0, "before_annotation": 0, "past_annotation": 0, "invalid": 2}
+    assert report["missing"] == {"au12": 1}
+
+
+def test_entry_without_valence_and_arousal_is_labelled_by_what_it_has(workspace):
+    _add(workspace, "au01", "0.03 0\n0.07 200\n0.17 invalid\n")
+    match_labels(workspace, ONE, MatchOptions())
+    assert workspace.labels("clip").read_text() == "# frame au01\n1 0\n2 200\n"
+    assert _report(workspace)["dropped"]["invalid"] == 1
+
+
+def test_annotator_who_left_no_dimension_is_told(workspace):
+    write_text(workspace.annotations / "anna" / "clip" / "valence.1.txt", "0 1\n")
+    with pytest.raises(InputError, match=r"clip/valence\.txt: the valence annotation is missing"):
+        match_labels(workspace, ONE, MatchOptions())
 
 
 def _curve(scale=1.0, offset=0, lag=0.0, seconds=20.0):

@@ -299,3 +299,37 @@ def test_command_prints_the_distances(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "distance" in done.stdout and "frames" in done.stdout
     assert _facts(workspace)["criteria"]["frames"]["weight"] == 2
+
+
+def _units(workspace, entry, frames):
+    lines = (f"{number} {1000 * (number % 2)}\n" for number in range(1, frames + 1))
+    write_text(workspace.labels(entry), "# frame au12\n" + "".join(lines))
+
+
+def test_entries_without_valence_and_arousal_are_partitioned_by_the_other_criteria(tmp_path):
+    workspace, rows = _database(tmp_path, [f"s{n}" for n in range(10)])
+    for row in rows:
+        _units(workspace, row.clip, 20)
+    found = partition_database(workspace, rows, PartitionOptions(("0.6", "0.2", "0.2"), nodes=5, kicks=5))
+    assert found.counts == {"train": 6, "validation": 2, "test": 2}
+    assert list(found.facts["criteria"]) == ["videos", "frames"] and "videos" in format_reached(found.facts)
+    assert {(row["frames"], row["valence"], row["arousal"], row["valence_class"]) for row in _table(workspace)} == {
+        ("20", "", "", "")
+    }
+    with pytest.raises(InputError, match="no labelled entry has a valence; annotate valence and arousal"):
+        partition_database(workspace, rows, PartitionOptions(limits=("valence=0.1",)))
+
+
+def test_histograms_are_of_the_frames_that_have_valence_and_arousal(tmp_path):
+    workspace, rows = _database(tmp_path, [f"s{n}" for n in range(6)])
+    whole = partition_database(workspace, rows, QUICK)
+    parts = {row["entry"]: row["partition"] for row in _table(workspace)}
+    rows.append(ManifestRow("units", Path("x.mp4"), ("s9",), line=99))
+    _units(workspace, "units", 50)
+    write_csv(tmp_path / "fixed.csv", ("entry", "partition"), [
+        {"entry": entry, "partition": part} for entry, part in [*parts.items(), ("units", "train")]
+    ])  # fmt: skip
+    more = partition_database(workspace, rows, dataclasses.replace(QUICK, fixed=str(tmp_path / "fixed.csv")))
+    for name in ("class", "valence", "arousal"):
+        for key in ("distance", "reached"):
+            assert more.facts["criteria"][name][key] == whole.facts["criteria"][name][key]

@@ -60,7 +60,8 @@ def _table(workspace, name):
 
 
 def _label_lines(workspace):
-    return {path.stem: path.read_text().split("\n")[:-1] for path in (workspace.root / "labels").glob("*.txt")}
+    # Their first line names the columns.
+    return {path.stem: path.read_text().split("\n")[1:-1] for path in (workspace.root / "labels").glob("*.txt")}
 
 
 def test_tables_count_what_the_files_hold(database):
@@ -133,8 +134,8 @@ def test_tile_of_a_subject_shows_a_face_of_each_of_its_entries(database):
 def test_dropped_frames_are_told_by_reason(workspace):
     entry = next(iter(sorted(_label_lines(workspace))))
     path = workspace.labels(entry)
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[12:]))
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *lines[12:]]))
     report = read_json(workspace.label_report(entry))
     report["dropped"]["before_annotation"] += 7
     report["dropped"]["gap"] += 5
@@ -160,8 +161,8 @@ def test_agreement_is_shown_where_it_was_measured(workspace, database, monkeypat
 
 def test_labels_with_further_columns_are_counted_as_others(workspace, database):
     for path in (workspace.root / "labels").glob("*.txt"):
-        lines = path.read_text().splitlines()
-        path.write_text("# frame valence arousal liking\n" + "".join(f"{line} 3\n" for line in lines))
+        header, *lines = path.read_text().splitlines()
+        path.write_text(f"{header} liking\n" + "".join(f"{line} 3\n" for line in lines))
     before = collect(database[0], read_manifest(database[0]), PartitionOptions())
     after = collect(workspace, read_manifest(workspace), PartitionOptions())
     for entry, (frames, values) in before.labels.items():
@@ -212,3 +213,24 @@ def test_command_writes_the_page_and_refuses_an_unknown_entry(workspace):
     assert refused.returncode != 0 and "there is no labelled entry nobody" in refused.stderr
     first = next(csv.reader(io.StringIO((workspace.root / "statistics" / "dropped_frames.csv").read_text())))
     assert first[:3] == ["part", "entries", "frames"]
+
+
+def test_frames_with_other_labels_only_are_labelled_but_in_no_distribution(workspace, database):
+    paths = sorted((workspace.root / "labels").glob("*.txt"))
+    for number, path in enumerate(paths):
+        lines = [line.split()[:3] for line in path.read_text().splitlines() if not line.startswith("#")]
+        rows = [f"{frame} nan nan 1000" if number == 0 else f"{frame} {v} {a} 0" for frame, v, a in lines]
+        path.write_text("# frame valence arousal au12\n" + "\n".join(rows) + "\n")
+    found, before = (collect(each, read_manifest(each), PartitionOptions()) for each in (workspace, database[0]))
+    first = paths[0].stem
+    assert (
+        first in found.labels
+        and first not in found.felt()
+        and found.entries["labelled"].equals(before.entries["labelled"])
+    )
+    page = _write(workspace)
+    (row,) = _table(workspace, "further_labels")
+    counts = {entry: len(own[0]) for entry, own in found.labels.items()}
+    assert row["label"] == "au12" and int(row["total_frames"]) == sum(counts.values())
+    assert float(row["total_mean"]) == pytest.approx(counts[first] / sum(counts.values()), abs=1e-4)
+    assert f"{sum(counts.values()) - counts[first]:,} labelled frames." in page
