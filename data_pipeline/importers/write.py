@@ -25,7 +25,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_json, write_csv, write_json
 
 MANIFEST_COLUMNS = ("clip", "source", "subjects", "notes")
-_DIMENSION = re.compile(r"[a-z][a-z0-9_]*")
+_DIMENSION = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 @dataclasses.dataclass
