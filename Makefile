@@ -43,7 +43,7 @@ demo: $(STAMP)
 # The paper's tables on drawn faces, shortened alike: what is finished is not run again. The page is what docs/ shows.
 TABLES := build/experiments
 TABLES_WORKSPACE ?= $(TABLES)/workspace
-TABLES_FLAGS := --workspace=$(TABLES_WORKSPACE) --output=$(TABLES)/runs --budget=0.002 --checkpoints=8 --poll_seconds=1
+TABLES_FLAGS := --workspace=$(TABLES_WORKSPACE) --output=$(TABLES)/runs --budget=0.001 --checkpoints=4 --poll_seconds=1
 experiments: $(STAMP)
 	@[ -e $(TABLES_WORKSPACE)/partition.csv ] || { \
 	  $(BIN)/python -m data_pipeline.demo_faces --workspace=$(TABLES_WORKSPACE) --seed=$(SEED) && \
