@@ -103,7 +103,8 @@ def frame_flops(flags: Mapping[str, str], size: int = 96) -> FrameFlops:
 
         return run
 
-    forward = leading_to(model.backbone, model.points.names)
+    cnn = leading_to(model.backbone, model.points.names)
+    forward = lambda faces: cnn(faces)  # noqa: E731
     return FrameFlops(
         cnn_forward=count_flops(forward, faces),
         cnn_training=count_flops(with_gradient(forward, of_cnn, False), faces)
