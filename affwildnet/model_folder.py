@@ -10,7 +10,7 @@
 | ``supervision/`` | what `affwildnet.supervise` started, and how that ended |
 | ``evaluations.csv`` | a row a checkpoint evaluated on the validation part (``evaluations-PART.csv``: another) |
 | ``evaluations/`` | a CSV a checkpoint with a row an entry (``evaluations-PART/``) |
-| ``best.json``, ``best/`` | the best checkpoint by each output and by their mean, copied |
+| ``best.json``, ``best/`` | the best checkpoint by each output, by their mean, and by each head, copied |
 | ``test/`` | results on the test part, predictions an entry |
 | ``events/`` | TensorBoard |
 | ``imported.json`` | of an imported model only: the original's variables, used and unused |
