@@ -33,6 +33,8 @@ def main(argv: list[str]) -> int:
     workspace = Workspace(Path(target.workspace))
     report = import_database(workspace, target.database, database, chosen)
     print(f"{len(report.clips)} clips imported into {workspace.root}")
+    if workspace.official.exists():
+        print(f"  the database's own parts: build with --fixed={workspace.official}")
     for what, count in report.left_out.items():
         if count:
             print(f"  {count} {what}")

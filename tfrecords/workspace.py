@@ -48,6 +48,10 @@ class Workspace:
         return self.root / "partition.csv"
 
     @property
+    def official(self) -> Path:
+        return self.root / "official.csv"
+
+    @property
     def failures(self) -> Path:
         return self.root / "failures.csv"
 

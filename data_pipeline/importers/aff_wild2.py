@@ -1,23 +1,31 @@
-"""Aff-Wild2, as given out for the ABAW challenges: ``cropped_aligned`` images and VA files of one line a frame."""
+"""Aff-Wild2, as given out for the ABAW challenges: ``cropped_aligned`` images, and files of one line a frame.
+
+Each challenge has its own set of the same videos: ``VA_Estimation_Challenge``, ``AU_Detection_Challenge``,
+``EXPR_Classification_Challenge`` (`aff_wild2_labels`), with a file a person in ``Train_Set`` or ``Validation_Set``.
+What several have of a person becomes one entry. The sets are not divided alike: who is in any set's ``Validation_Set``
+is for validation.
+"""
 
 from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.annotations import DIMENSIONS, NO_VALUE, scale_values
+from data_pipeline.annotations import NO_VALUE, Trace
+from data_pipeline.importers.aff_wild2_labels import READERS
 from data_pipeline.importers.database import Database, FoundClip, ImportedClip, ImportOptions, Person
 from data_pipeline.importers.frames import trace_of_numbers
 from data_pipeline.importers.pictures import whole_face
-from data_pipeline.importers.tables import read_rows
 from tfrecords.errors import InputError
 
-PARTS = ("Train_Set", "Validation_Set")
+PARTS = {"Train_Set": "train", "Validation_Set": "validation"}
 SIDES = ("_left", "_right")
+# Of one person: challenge -> part and file.
+Sets = dict[str, tuple[str, Path]]
 
 
 def _find(folder: Path, options: ImportOptions) -> Iterator[FoundClip]:
@@ -25,14 +33,30 @@ def _find(folder: Path, options: ImportOptions) -> Iterator[FoundClip]:
     images = next((path for path in _below(folder, "cropped_aligned")), None)
     if images is None:
         raise InputError(folder, "the folder cropped_aligned is missing", "unpack the cropped and aligned images there")
+    people = _people(folder)
     for part in PARTS:
-        folders = _below(folder, part)
-        # The other challenges' annotations lie beside it in folders of the same names.
-        folders = [path for path in folders if path.parent.name.startswith("VA")] or folders
-        files = {path.stem: path for found in folders for path in sorted(found.glob("*.txt"))}
-        for name, people in _videos(sorted(files)).items():
-            chosen = [files[person] for person in people]
+        own = sorted(name for name, sets in people.items() if max(each for each, _ in sets.values()) == part)
+        for name, together in _videos(own).items():
+            chosen = {person: people[person] for person in together}
             yield FoundClip(name, functools.partial(_load, images, chosen, part, options))
+
+
+def _people(folder: Path) -> dict[str, Sets]:
+    """Name of a person's files -> them."""
+    found: dict[str, Sets] = collections.defaultdict(dict)
+    places = [(part, path) for part in PARTS for path in _below(folder, part)]
+    known = [(part, path, _challenge(path)) for part, path in places]
+    # One set alone may lie there without the challenge's folder.
+    if not any(challenge for _, _, challenge in known):
+        known = [(part, path, "VA") for part, path in places]
+    for part, path, challenge in known:
+        for file in sorted(path.glob("*.txt")) if challenge else ():
+            found[file.stem][challenge] = (part, file)
+    return found
+
+
+def _challenge(folder: Path) -> str:
+    return next((name for name in READERS if folder.parent.name.upper().startswith(name)), "")
 
 
 def _below(folder: Path, name: str) -> list[Path]:
@@ -56,52 +80,41 @@ def _videos(names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _load(images: Path, files: list[Path], part: str, options: ImportOptions) -> ImportedClip:
+def _load(images: Path, people: Mapping[str, Sets], part: str, options: ImportOptions) -> ImportedClip:
     counts: collections.Counter[str] = collections.Counter()
-    people = tuple(_person(images / path.stem, path, options, counts) for path in files)
-    source = images / files[0].stem
-    return ImportedClip(source, people, f"Aff-Wild2 {part}", counts=counts)
+    found = tuple(_person(images / name, sets, options, counts) for name, sets in people.items())
+    notes = f"Aff-Wild2 {part}"
+    told = sorted({f"{challenge} {own}" for sets in people.values() for challenge, (own, _) in sets.items()})
+    if told != [f"VA {part}"]:
+        notes = f"Aff-Wild2 {', '.join(told)}"
+    return ImportedClip(images / next(iter(people)), found, notes, counts=counts, partition=PARTS[part])
 
 
-def _person(images: Path, path: Path, options: ImportOptions, counts: collections.Counter[str]) -> Person:
-    columns = np.array(_read_values(path)).T
-    values = [scale_values(column, -1, 1) for column in columns]
-    # -5 in either means that the frame has no label.
-    unlabelled = np.any([column == NO_VALUE for column in values], axis=0)
-    frames = list(range(1, columns.shape[1] + 1))
-    # Counted once, not once a dimension.
-    valence = trace_of_numbers(frames, np.where(unlabelled, NO_VALUE, values[0]), counts)
-    arousal = trace_of_numbers(frames, np.where(unlabelled, NO_VALUE, values[1]), collections.Counter())
+def _person(images: Path, sets: Sets, options: ImportOptions, counts: collections.Counter[str]) -> Person:
+    columns: dict[str, np.ndarray] = {}
+    for challenge, (_, path) in sets.items():
+        columns |= READERS[challenge](path, counts)
+    # The sets may have more or fewer of a video's last frames.
+    count = max(map(len, columns.values()))
+    frames = list(range(1, count + 1))
+    traces: dict[str, Trace] = {}
+    for name, values in columns.items():
+        whole = np.pad(values, (0, count - len(values)), constant_values=NO_VALUE)
+        traces[name] = trace_of_numbers(frames, whole, collections.Counter())
     there = {int(image.stem): image for image in images.glob("*.jpg") if image.stem.isdecimal()}
     if not there:
-        raise InputError(images, f"there are no images for {path.name}", "unpack the cropped and aligned images there")
+        name = next(iter(sets.values()))[1].name
+        raise InputError(images, f"there are no images for {name}", "unpack the cropped and aligned images there")
     counts["images past the last label"] += sum(frame > len(frames) for frame in there)
     counts["labels without an image"] += sum(frame not in there for frame in frames)
     faces = (whole_face(frame, there[frame], options.jpeg_quality) for frame in sorted(set(there) & set(frames)))
-    return Person(path.stem, {"aff_wild2": dict(zip(DIMENSIONS, (valence, arousal), strict=True))}, faces)
-
-
-def _read_values(path: Path) -> list[tuple[float, float]]:
-    values = []
-    rows = read_rows(path)
-    header = [word.lower() for word in rows[0]] if rows else []
-    if header != list(DIMENSIONS):
-        raise InputError(path, "its first line is not 'valence,arousal'", "use the VA challenge's annotations", 1)
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            valence, arousal = map(float, row)
-        except ValueError:
-            what = f"{','.join(row)[:40]!r} is not 'valence,arousal'"
-            raise InputError(path, what, "copy the file again", number) from None
-        values.append((valence, arousal))
-    if not values:
-        raise InputError(path, "the file has no values", "copy the file again")
-    return values
+    return Person(images.name, {"aff_wild2": traces}, faces)
 
 
 DATABASE = Database(
-    title="Aff-Wild2 (ABAW challenges, valence-arousal)",
-    layout="cropped_aligned/NAME/00001.jpg and VA_Estimation_Challenge/{Train_Set,Validation_Set}/NAME.txt",
+    title="Aff-Wild2 (ABAW challenges)",
+    layout="cropped_aligned/NAME/00001.jpg and VA_Estimation_Challenge, AU_Detection_Challenge or "
+    "EXPR_Classification_Challenge, each with {Train_Set,Validation_Set}/NAME.txt",
     licence="for academic research, from its authors (D. Kollias, S. Zafeiriou), by an agreement; not public",
     citation=(
         "D. Kollias, S. Zafeiriou: Expression, Affect, Action Unit Recognition: Aff-Wild2, Multi-Task Learning and "

@@ -20,8 +20,17 @@ class ImportOptions:
     folder: str = option("", "folder that holds the database's files")
     videos: str = option("", "folder of the videos, where they lie elsewhere")
     use_boxes: bool = option(False, "aff_wild: take its boxes and landmarks as detections, in place of a detector")
+    images: str = option(
+        "frames",
+        "bp4d, disfa: what images show: 'frames' in which the face is looked for (by BlazeFace), or 'faces', cut out "
+        "already",
+        choices=("frames", "faces"),
+    )
     crop_margin: float = option(
-        0.0, "aff_wild with --use_boxes and afew_va: part of the box's sides added all round a crop", at_least=0
+        0.0,
+        "aff_wild with --use_boxes, afew_va, bp4d and disfa with --images=frames: part of the box's sides added all "
+        "round a crop",
+        at_least=0,
     )
     jpeg_quality: int = option(95, "JPEG quality of crops that are cut here, 1 to 100", at_least=1, at_most=100)
     dimension: str = option(
@@ -68,7 +77,8 @@ class ImportedClip:
     """One clip with one or two people, the one further left first.
 
     `source` is its video or folder of images, or None where annotations came without; `crop_margin` is what was added
-    to the boxes of given faces; `counts` tells what was left out, reason -> number of frames.
+    to the boxes of given faces; `counts` tells what was left out, reason -> number of frames. `partition` is the
+    database's own part for it, of `partition.PARTITIONS`, or ''. `stills` says that its faces do not follow each other.
     """
 
     source: Path | None
@@ -76,6 +86,8 @@ class ImportedClip:
     notes: str = ""
     crop_margin: float = 0.0
     counts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    partition: str = ""
+    stills: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

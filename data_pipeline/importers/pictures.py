@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from data_pipeline.detectors.blazeface import MIN_SCORE, load_blazeface
 from data_pipeline.detectors.face import Face, crop
-from data_pipeline.importers.database import GivenFace
+from data_pipeline.importers.database import GivenFace, ImportOptions
 from tfrecords.crops import encode_jpeg
 from tfrecords.errors import InputError
 
@@ -31,6 +34,30 @@ def whole_face(frame: int, path: Path, jpeg_quality: int) -> GivenFace:
     height, width = picture.shape[:2]
     jpeg = data if data[:2] == b"\xff\xd8" else encode_jpeg(picture, jpeg_quality)
     return GivenFace(frame, jpeg, (0.0, 0.0, float(width), float(height)))
+
+
+def faces_of_images(
+    images: Mapping[int, Path], options: ImportOptions, counts: collections.Counter[str]
+) -> Iterator[GivenFace]:
+    """The face of each image by its frame, ascending; as `options.images` says the whole image or what is found in it.
+
+    Images in which no face is found are counted.
+    """
+    if options.images == "faces":
+        for frame, image in images.items():
+            yield whole_face(frame, image, options.jpeg_quality)
+        return
+    detect = load_blazeface(MIN_SCORE)
+    for frame, image in images.items():
+        picture = np.ascontiguousarray(read_picture(image)[0])
+        face = next(iter(detect(picture)), None)
+        if face is not None:
+            corners = np.array([[face.x, face.y], [face.x + face.width, face.y + face.height]], np.float32)
+            given = cut_face(frame, picture, corners, face.landmarks, options.crop_margin, options.jpeg_quality)
+        if face is None or given is None:
+            counts["images without a face"] += 1
+            continue
+        yield given
 
 
 def cut_face(

@@ -25,7 +25,7 @@ from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, read_json, write_csv, write_json
 
 MANIFEST_COLUMNS = ("clip", "source", "subjects", "notes")
-_DIMENSION = re.compile(r"[a-z][a-z0-9_]*")
+_DIMENSION = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 @dataclasses.dataclass
@@ -41,7 +41,8 @@ class ImportReport:
 def import_database(workspace: Workspace, name: str, database: Database, options: ImportOptions) -> ImportReport:
     """Writes the clips of `database` into the workspace and ``import.json``; a clip with bad files is set aside.
 
-    A new workspace gets its ``manifest.csv`` last, so an import that was cut off is begun again. Annotations alone can
+    A new workspace gets its ``manifest.csv`` last, so an import that was cut off is begun again; where the database
+    comes in parts, ``official.csv`` tells them, as the partition's option `fixed` takes it. Annotations alone can
     also be added to a workspace with a manifest; they go to the clips (or entries) of their names.
 
     Raises:
@@ -57,6 +58,7 @@ def import_database(workspace: Workspace, name: str, database: Database, options
         known = _known_entries(read_manifest(workspace))
     report, used = ImportReport(), set[str]()
     rows: list[dict[str, str]] = []
+    parts: list[dict[str, str]] = []
     # All are looked for before any is written.
     for found in tqdm(list(database.find(folder, options)), unit="clip", desc=name):
         try:
@@ -66,6 +68,7 @@ def import_database(workspace: Workspace, name: str, database: Database, options
             else:
                 called = unique_name(found.name, used)
                 rows.append(_write_clip(workspace, name, called, clip, options))
+                parts += [{"entry": entry, "partition": clip.partition} for entry in _entries(rows[-1])]
         except InputError as error:
             report.set_aside[found.name] = str(error)
             continue
@@ -79,9 +82,15 @@ def import_database(workspace: Workspace, name: str, database: Database, options
             folder, f"no clip of {name} could be imported ({why.rstrip('.')})", "check --folder and --from"
         )
     _write_facts(workspace, name, database, folder, report, new=not known)
+    if any(row["partition"] for row in parts):
+        write_csv(workspace.official, ("entry", "partition"), [row for row in parts if row["partition"]])
     if rows:
         write_csv(workspace.manifest, MANIFEST_COLUMNS, rows)
     return report
+
+
+def _entries(row: dict[str, str]) -> tuple[str, ...]:
+    return ManifestRow(row["clip"], row["source"], tuple(row["subjects"].split())).entries()
 
 
 def _load(found: FoundClip) -> ImportedClip:
@@ -153,7 +162,8 @@ def _write_faces(workspace: Workspace, database: str, row: ManifestRow, clip: Im
                 chosen[person].append(found)
         if not rows:
             raise InputError(row.source, "no face of the clip could be read", "copy it from the database again")
-    facts = {"frames": rows[-1]["frame"], "frame_rate": FRAME_RATE, "detector": database, "min_score": 0.0}
+    last = len({row["frame"] for row in rows}) if clip.stills else rows[-1]["frame"]
+    facts = {"frames": last, "frame_rate": FRAME_RATE, "detector": database, "min_score": 0.0}
     facts |= {"crop_margin": clip.crop_margin, "landmarks_68": all(made["landmarks_68"] is not None for made in rows)}
     write_detections(workspace.detections(row.clip), rows, facts)
     for entry, faces_of in zip(row.entries(), chosen, strict=True):

@@ -23,7 +23,7 @@ def table_changes(workspace: Workspace, person: Person) -> Iterator[Change]:
       InputError: a table cannot be read.
     """
     yield from _agreement_changes(workspace, person)
-    for path in (workspace.partition, workspace.failures, workspace.corrections):
+    for path in (workspace.partition, workspace.official, workspace.failures, workspace.corrections):
         if path.exists():
             yield from rewrite_table(path, read_csv(path), person)
     for path, lists in ((workspace.root / "build.json", _BUILD), (workspace.root / "import.json", _IMPORT)):

@@ -1,11 +1,18 @@
 import re
 import zipfile
 
+import numpy as np
 import pytest
 
+from data_pipeline.annotations import read_trace
+from data_pipeline.engine import process_clip
 from data_pipeline.manifest import read_manifest
+from data_pipeline.stages import STAGES
 from tfrecords.detections import read_detections
-from tfrecords.workspace import read_csv
+from tfrecords.index import open_record
+from tfrecords.loader import read_labels
+from tfrecords.verify import verify_record
+from tfrecords.workspace import read_csv, write_text
 
 
 @pytest.fixture
@@ -88,9 +95,81 @@ def test_damaged_image_sets_its_clip_aside(add_person, run_import, folder):
     assert list(report.set_aside) == ["bad"] and "00001.jpg: the image is missing or damaged" in report.set_aside["bad"]
 
 
-def test_other_challenges_beside_it_do_not_count(add_person, run_import, folder):
-    add_person("video1", ["0,0"], [1])
-    other = folder / "EXPR_Recognition_Challenge" / "Train_Set" / "video1.txt"
-    other.parent.mkdir(parents=True)
-    other.write_text("Neutral,Anger\n0\n")
+UNITS = "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
+CLASSES = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"
+
+
+@pytest.fixture
+def add_set(folder):
+    def add(challenge, name, header, lines, part="Train_Set"):
+        write_text(folder / challenge / part / f"{name}.txt", "".join(f"{line}\n" for line in (header, *lines)))
+
+    return add
+
+
+def test_sets_of_one_video_become_one_entry_and_what_one_lacks_stays_missing(
+    add_person, add_set, folder, run_import, workspace
+):
+    add_person("video1", ["0.5,-0.25", "-5,-5", "-5,-5", "0.1,0.2"], [1, 2, 3, 4, 5])
+    ones = ",".join("1" * 12)
+    add_set("AU_Detection_Challenge", "video1", UNITS, [ones, "0,-1" + ",0" * 10, ",".join(["-1"] * 12)])
+    add_set("EXPR_Classification_Challenge", "video1", CLASSES, ["4", "-1", "-1", "0", "7"])
+    report = run_import("aff_wild2")
+    assert report.left_out == {
+        "values that are marked invalid or lie off the scale": 2,
+        "labels of one dimension that are marked as missing": 13,
+        "frames whose expression is marked as missing": 2,
+    }
+    (row,) = read_manifest(workspace)
+    assert row.notes == "Aff-Wild2 AU Train_Set, EXPR Train_Set, VA Train_Set"
+    assert not process_clip(workspace, row, {name: stage.options() for name, stage in STAGES.items()}).reason
+    file = open_record(workspace.record("video1"))
+    assert file.frames.tolist() == [1, 2, 4, 5] and len(file.sidecar.labels) == 2 + 12 + 8
+    names = ("valence", "arousal", "au01", "au02", "expression_neutral", "expression_happiness", "expression_other")
+    nan = np.nan
+    expected = [
+        [0.5, -0.25, 1, 1, 0, 1, 0],
+        [nan, nan, 0, nan, nan, nan, nan],
+        [0.1, 0.2, nan, nan, 1, 0, 0],
+        [nan, nan, nan, nan, 0, 0, 1],
+    ]
+    np.testing.assert_allclose(read_labels(file, names), expected, rtol=1e-6)
+    assert verify_record(file.path) == []
+
+
+def test_who_is_in_any_validation_set_is_for_validation(add_person, add_set, folder, draw_image, run_import, workspace):
+    add_person("a", ["0,0"], [1])
+    add_person("b", ["0,0"], [1], "Validation_Set")
+    add_set("AU_Detection_Challenge", "a", UNITS, [",".join("0" * 12)], "Validation_Set")
+    add_set("EXPR_Classification_Challenge", "c_left", CLASSES, ["1"])
+    draw_image(folder / "cropped_aligned/c_left/00001.jpg")
+    run_import("aff_wild2")
+    assert {row["entry"]: row["partition"] for row in read_csv(workspace.official)} == {
+        "a": "validation", "b": "validation", "c_left": "train",
+    }  # fmt: skip
+
+
+def test_earlier_challenges_of_seven_classes_are_read_too(add_set, folder, draw_image, run_import, workspace):
+    add_set("EXPR_Recognition_Challenge", "video1", CLASSES.removesuffix(",Other"), ["6"])
+    draw_image(folder / "cropped_aligned/video1/00001.jpg")
     assert run_import("aff_wild2").clips == ["video1"]
+    assert read_trace(workspace.annotations / "aff_wild2/video1/expression_surprise.txt").values.tolist() == [1000]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "header", "line", "what"),
+    [
+        ("AU_Detection_Challenge", "AU1,x", "0,0", "line 1: its first line is not 'AU1,AU2,…'"),
+        ("AU_Detection_Challenge", "AU1,AU2", "0", "line 2: '0' is not 'AU1,AU2,…'"),
+        ("EXPR_Classification_Challenge", "happy", "0", "line 1: its first line is not 'Neutral,Anger,…'"),
+        ("EXPR_Classification_Challenge", CLASSES, "anger", "line 2: 'anger' is no class"),
+    ],
+)
+def test_set_that_is_none_is_set_aside_with_its_line(
+    add_person, add_set, draw_image, folder, run_import, challenge, header, line, what
+):
+    add_person("good", ["0,0"], [1])
+    add_set(challenge, "bad", header, [line])
+    draw_image(folder / "cropped_aligned/bad/00001.jpg")
+    report = run_import("aff_wild2")
+    assert report.clips == ["good"] and what in report.set_aside["bad"]

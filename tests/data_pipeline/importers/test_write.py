@@ -86,6 +86,11 @@ FRAME = '{"valence": 1, "arousal": 2, "landmarks": [[1, 2], [30, 40]]}'
         ("darma", "talk.csv", CARMA),
         ("affwildnet_csv", "list.csv", "a/1.jpg,0.1,0.2\n"),
         ("aff_wild2", "Train_Set/a.txt", "valence,arousal\n0.1,0.2\n"),
+        ("aff_wild2", "AU_Detection/Train_Set/a.txt", "AU1,AU12\n0,1\n-1,1\n"),
+        ("aff_wild2", "EXPR/Train_Set/a.txt", "Neutral,Anger\n1\n-1\n"),
+        ("celeba", "list_attr_celeba.txt", "1\nSmiling Male\n1.jpg 1 -1\n"),
+        ("disfa", "SN001_au1.txt", "1,0\n2,5\n"),
+        ("bp4d", "F001_T1.csv", "0,1,12\n1,0,9\n"),
         ("afew_va", "001/001.json", f'{{"actor": "x", "frames": {{"00000": {FRAME}}}}}'),
         ("omg_emotion", "list.csv", "video,utterance,arousal,valence\nv,talk.mp4,0.5,0.5\n"),
     ],
@@ -97,9 +102,10 @@ def test_damaged_files_give_an_import_or_a_sentence_and_nothing_outside_the_work
     rng = np.random.default_rng(7)
     (folder / "v").mkdir()
     make_video(folder / "v/talk.mp4", 0.1)
-    for image in ("a/1.jpg", "cropped_aligned/a/00001.jpg", "001/00000.png"):
+    images = ("a/1.jpg", "cropped_aligned/a/00001.jpg", "001/00000.png", "img_align_celeba/1.jpg", "SN001/1.png")
+    for image in (*images, "F001/T1/1.jpg"):
         draw_image(folder / image)
-    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
     junk = [*(bytes([byte]) for byte in b'-,;"\n\0\xff'), b"nan", b"1e999", b"../../x", b"9" * 400, "😀".encode()]
     for attempt in range(25):
         data = bytearray(text.encode())
