@@ -21,7 +21,7 @@ from pathlib import Path
 from affwildnet.backbones.backbone import leading_to
 from affwildnet.backbones.fatauva import SIZES, Size
 from affwildnet.backbones.fatauva_tables import ATTRIBUTES, BLOCKS, DIMENSIONS
-from affwildnet.heads import Head, head_text, parse_heads
+from affwildnet.heads import FEATURES, Head, head_text, parse_heads
 from affwildnet.model_folder import ModelFolder, read_options
 from affwildnet.models import AffWildNet, ModelOptions
 from tfrecords.errors import InputError
@@ -98,10 +98,11 @@ def staged_options(model: ModelOptions, stage: Stage, known: Collection[str]) ->
         what = "no head reads a point of it" if model.heads else "the records have none of its labels"
         raise InputError(flag, what, f"its points are {', '.join(points)}, see affwildnet/backbones/fatauva_tables.py")
     earlier = source_heads(stage)
-    if stage.freeze and any(head.point in points for head in earlier):
-        remedy = "start from the stage before it, or give --freeze_earlier=false"
-        raise InputError(flag, f"{stage.source} has been through it, and stays as it is", remedy)
     carried = [head for head in earlier if not {head.name, *head.columns} & _names(own)]
+    if stage.freeze and len(carried) < len(earlier):
+        name = next(head.name for head in earlier if head not in carried)
+        remedy = "start from the stage before it, or give --freeze_earlier=false"
+        raise InputError(flag, f"{stage.source} has been through it: its head {name} stays as it is", remedy)
     return dataclasses.replace(model, heads=tuple(map(head_text, (*carried, *own))))
 
 
@@ -124,7 +125,8 @@ def freeze_earlier(model: AffWildNet, stage: Stage) -> None:
     earlier = source_heads(stage)
     for head in earlier:
         model.head.parts[head.name].trainable = False
-    for layer in leading_to(model.backbone, [head.point for head in earlier]).layers:
+    # A head that names no point reads what the network ends with.
+    for layer in leading_to(model.backbone, [head.point or FEATURES for head in earlier]).layers:
         layer.trainable = False
 
 

@@ -188,7 +188,7 @@ def _database_figure(workspace: Workspace, rows: list[dict[str, str]]) -> Illust
     for row in rows:
         if workspace.labels(row["entry"]).exists():
             for label in read_labels(workspace.labels(row["entry"])).values():
-                for name in DIMENSIONS:
+                for name in label.keys() & set(DIMENSIONS):
                     values[name][row["partition"]].append(label[name] / 1000)
     labels = {name: {part: np.array(own[part]) for part in PARTITIONS if own.get(part)} for name, own in values.items()}
     panels, missing, caption = [], [], ""

@@ -15,9 +15,10 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 from tensorflow.python.profiler.internal import flops_registry as flops_registry  # what the profiler counts by
 
+from affwildnet.backbones.backbone import leading_to
 from affwildnet.cases import CASES, trained_variables
 from affwildnet.input_spec import InputSpec
-from affwildnet.models import AffWildNet, ModelOptions, build_model
+from affwildnet.models import ModelOptions, build_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +78,14 @@ def frame_flops(flags: Mapping[str, str], size: int = 96) -> FrameFlops:
     of_cnn = [variable for variable in variables if id(variable) in inside]
     of_rest = [variable for variable in variables if id(variable) not in inside]
     faces = tf.TensorSpec([1, size, size, 3], tf.float32)
-    features = tf.TensorSpec([1, 1, _features(model)], tf.float32)
+    features = tf.TensorSpec([1, 1, sum(model.points.widths)], tf.float32)
     state = [tf.TensorSpec([1, width], tf.float32) for width in (model.block.state_size if model.block else [])]
 
     def rest(features: tf.Tensor, *state: tf.Tensor) -> tf.Tensor:
+        if model.block is None:
+            return model.predict_features(features, [])[0]
         if model.fc is not None:
             features = model.fc(features)
-        if model.block is None:
-            return model.head(features)
         inputs = features[:, 0] if model.block.projection is None else model.block.projection(features[:, 0])
         output, _ = model.block.cell(inputs, list(state))
         return model.head(output)
@@ -102,7 +103,8 @@ def frame_flops(flags: Mapping[str, str], size: int = 96) -> FrameFlops:
 
         return run
 
-    forward = lambda faces: model.backbone(faces)  # noqa: E731
+    cnn = leading_to(model.backbone, model.points.names)
+    forward = lambda faces: cnn(faces)  # noqa: E731
     return FrameFlops(
         cnn_forward=count_flops(forward, faces),
         cnn_training=count_flops(with_gradient(forward, of_cnn, False), faces)
@@ -111,7 +113,3 @@ def frame_flops(flags: Mapping[str, str], size: int = 96) -> FrameFlops:
         rest_forward=count_flops(rest, features, *state),
         rest_training=count_flops(with_gradient(rest, of_rest, bool(of_cnn)), features, *state),
     )
-
-
-def _features(model: AffWildNet) -> int:
-    return int(model.backbone.output_shape[-1]) + (136 if model.options.landmarks_68 else 0)
