@@ -89,7 +89,7 @@ def test_gradient_is_0_exactly_where_a_label_is_missing_or_a_frame_is_padding() 
 def test_gradient_equals_finite_differences() -> None:
     labels, raw, weights = (values.astype(np.float64) for values in batch(1))
     labels, raw, weights = labels[:, :8], raw[:, :8], weights[:, :8]
-    total = lambda x: heads_loss(labels, x, HEADS, weights)["total"]  # noqa: E731
+    total = tf.function(lambda x: heads_loss(labels, x, HEADS, weights)["total"])
     theoretical, numerical = tf.test.compute_gradient(total, [tf.constant(raw)], delta=1e-6)
     np.testing.assert_allclose(theoretical, numerical, atol=1e-6)
 

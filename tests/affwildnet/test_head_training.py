@@ -52,6 +52,7 @@ def _weights(folder: ModelFolder) -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in names if "save_counter" not in name}
 
 
+@pytest.mark.slow
 def test_training_that_stopped_goes_on_to_the_same_weights(
     tmp_path: Path, demo_workspace: Workspace, trained: ModelFolder
 ) -> None:

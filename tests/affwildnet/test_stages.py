@@ -187,6 +187,7 @@ def test_all_stages_at_once_learn_a_small_batch_by_heart() -> None:
         assert np.corrcoef(values[:, 0, place], labels[:, 0, place])[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_stages_hand_on_network_and_heads_to_the_last_bit(tmp_path, demo_workspace) -> None:
     run = TrainRun(steps=1, checkpoint_seconds=0, checkpoint_steps=1, log_steps=1, image_steps=0)
     chosen = TrainOptions(batch=4, sequence_length=1, learning_rate=1e-3, stage="action_units")
