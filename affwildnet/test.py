@@ -28,6 +28,7 @@ from tfrecords import options
 from tfrecords.corrupt import CorruptRecords
 from tfrecords.errors import InputError
 from tfrecords.index import RecordFile, open_partition
+from tfrecords.labels import ORIGINAL_LABELS
 from tfrecords.loader import read_labels
 from tfrecords.loader_options import FRAMES_MODES, ON_CORRUPT
 from tfrecords.options import option
@@ -42,9 +43,9 @@ class TestOptions:
     model: str = option("", "model folder")
     partition: str = option("test", "part of the database", choices=("train", "validation", "test"))
     checkpoints: tuple[str, ...] = option(
-        ("valence", "arousal"),
+        (),
         "checkpoints to test: valence, arousal or total for the best on validation (with heads also their names), "
-        "latest, or a step",
+        "latest, or a step; without, valence and arousal, of a network that has not both total",
     )
     frames_mode: str = option(
         "all", "all: every labelled frame; kept: those that the original's sequences kept", FRAMES_MODES
@@ -82,7 +83,8 @@ def test_model(
         **({"thresholds": dataclasses.asdict(thresholds)} if model.heads else {}),
         "checkpoints": {},
     }
-    for which in chosen.checkpoints:
+    usual = ORIGINAL_LABELS if set(ORIGINAL_LABELS) <= set(outputs) else ("total",)
+    for which in chosen.checkpoints or usual:
         prefix = choose_checkpoint(folder, which)
         restore_model(model, prefix)
         evaluation = evaluate_model(
