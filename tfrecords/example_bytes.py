@@ -36,8 +36,7 @@ def split_example(data: Buffer, key: bytes, begin: int = 0, end: int | None = No
       WireError: `key` is not there, or the bytes are no Example.
     """
     place = find_value(data, key, begin, end)
-    rest = bytes(data[place.outer : place.entry]) + bytes(data[place.end : place.stop])
-    return place.first, place.end, outer_field(len(rest)) + rest
+    return place.first, place.end, without_value(data, place)
 
 
 def find_value(data: Buffer, key: bytes, begin: int = 0, end: int | None = None) -> ValuePlace:
@@ -69,6 +68,12 @@ def find_value(data: Buffer, key: bytes, begin: int = 0, end: int | None = None)
     except IndexError:
         raise WireError("the bytes end within a field") from None
     raise WireError(f"there is no {key!r}")
+
+
+def without_value(data: Buffer, place: ValuePlace) -> bytes:
+    """The Example without the value that lies at `place` in `data`."""
+    rest = bytes(data[place.outer : place.entry]) + bytes(data[place.end : place.stop])
+    return outer_field(len(rest)) + rest
 
 
 def outer_field(size: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfrecords.example_bytes import Buffer, ValuePlace, WireError, find_value, outer_field, split_example
+from tfrecords.example_bytes import Buffer, ValuePlace, WireError, find_value, outer_field, without_value
 from tfrecords.sidecar import Sidecar
 
 FEATURES = "features"  # the profile of records that hold a backbone's features in place of faces
@@ -50,13 +50,12 @@ def make_splitter(sidecar: Sidecar) -> Callable[[memoryview], tuple[int, int, by
             before = bytes(data[:first])
             if before[:outer] + before[entry:] == lead:
                 return first, end, rest_outer + before[outer:entry] + bytes(data[end:])
-        found = split_value(data, sidecar)
+        place = _find(data, sidecar)
         if numbers:
-            place = find_value(data, value_key(sidecar))
             lead = bytes(data[: place.outer]) + bytes(data[place.entry : place.first])
             rest_outer = outer_field(place.entry - place.outer + place.stop - place.end)
             known = (len(data), place, lead, rest_outer) if place.stop == len(data) else None
-        return found
+        return place.first, place.end, without_value(data, place)
 
     return split
 
@@ -67,7 +66,14 @@ def split_value(data: Buffer, sidecar: Sidecar) -> tuple[int, int, bytes]:
     Raises:
       WireError: there is none, or it cannot be what the sidecar says.
     """
-    first, end, rest = split_example(data, value_key(sidecar))
+    place = _find(data, sidecar)
+    return place.first, place.end, without_value(data, place)
+
+
+def _find(data: Buffer, sidecar: Sidecar) -> ValuePlace:
+    """Where the value lies; raises as `split_value`."""
+    place = find_value(data, value_key(sidecar))
+    first, end = place.first, place.end
     dtype = value_dtype(sidecar)
     if dtype is None:
         begins, ends = _PICTURES[sidecar.encoding]
@@ -75,4 +81,4 @@ def split_value(data: Buffer, sidecar: Sidecar) -> tuple[int, int, bytes]:
             raise WireError(f"its face is no whole {sidecar.encoding.upper()} picture")
     elif end - first != (wanted := dtype.itemsize * math.prod(value_shape(sidecar))):
         raise WireError(f"its face has {end - first} bytes, not {wanted}")
-    return first, end, rest
+    return place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,23 @@ def share_values(values: Iterable[float], highest: float) -> np.ndarray:
     inside = (given >= 0) & (given <= highest)
     whole = np.rint(LIMIT * np.where(inside, given, 0) / highest).astype(np.int64)
     return np.where(inside, whole, NO_VALUE)
+
+
+def images_with_labels(
+    images: Mapping[int, Path],
+    levels: Mapping[str, Mapping[int, float]],
+    shift: int,
+    counts: collections.Counter[str],
+) -> dict[int, Path]:
+    """Frame -> image, of those images (by number, which is the frame less `shift`) that any unit of `levels` tells of.
+
+    Images without a label, and labels without an image, are counted.
+    """
+    labelled = {frame for own in levels.values() for frame in own}
+    there = {number + shift: image for number, image in images.items() if number + shift in labelled}
+    counts["images without a label"] += len(images) - len(there)
+    counts["labels without an image"] += len(labelled) - len(there)
+    return there
 
 
 def traces_of_images(

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipeline.importers.action_units import traces_of_images, unit_name
+from data_pipeline.importers.action_units import images_with_labels, traces_of_images, unit_name
 from data_pipeline.importers.database import Database, FoundClip, ImportedClip, ImportOptions, Person
 from data_pipeline.importers.folders import folders_below, numbered_images
 from data_pipeline.importers.pictures import faces_of_images
@@ -55,12 +55,9 @@ def _load(key: tuple[str, str], path: Path, folder: Path | None, options: Import
     # Frames count from 1; an image and its line have one number.
     shift = int(0 in images)
     codes = {unit: {number + shift: value for number, value in own.items()} for unit, own in codes.items()}
-    labelled = {number for own in codes.values() for number in own}
-    there = {number + shift: image for number, image in images.items() if number + shift in labelled}
+    there = images_with_labels(images, codes, shift, counts)
     if not there:
         raise InputError(folder, f"it has no image of the lines of {path.name}", "unpack the task's images there")
-    counts["images without a label"] += len(images) - len(there)
-    counts["labels without an image"] += len(labelled) - len(there)
     traces = traces_of_images(list(there), codes, 1, counts)
     person = Person(subject, {"bp4d": traces}, faces_of_images(there, options, counts))
     margin = options.crop_margin if options.images == "frames" else 0.0

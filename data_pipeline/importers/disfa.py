@@ -22,7 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.annotations import NO_VALUE, Trace
-from data_pipeline.importers.action_units import MISSING_LABELS, share_values, traces_of_images, unit_name
+from data_pipeline.importers.action_units import (
+    MISSING_LABELS,
+    images_with_labels,
+    share_values,
+    traces_of_images,
+    unit_name,
+)
 from data_pipeline.importers.database import Database, FoundClip, ImportedClip, ImportOptions, Person
 from data_pipeline.importers.folders import folders_below, numbered_images
 from data_pipeline.importers.frames import frame_times, trace_of_frames
@@ -85,10 +91,7 @@ def _load(subject: str, camera: str, source: Path, units: Mapping[str, Path], op
     images = numbered_images(source)
     # Some number their images from 0; labels are always from 1.
     shift = int(0 in images)
-    labelled = {number for own in levels.values() for number in own}
-    there = {number + shift: path for number, path in images.items() if number + shift in labelled}
-    counts["images without a label"] += len(images) - len(there)
-    counts["labels without an image"] += len(labelled) - len(there)
+    there = images_with_labels(images, levels, shift, counts)
     traces = traces_of_images(list(there), levels, HIGHEST, counts)
     person = Person(subject, {"disfa": traces}, faces_of_images(there, options, counts))
     return ImportedClip(source, (person,), notes, options.crop_margin if options.images == "frames" else 0.0, counts)

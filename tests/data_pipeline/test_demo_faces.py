@@ -173,38 +173,39 @@ def test_videos_are_h264_yuv420p_with_the_planned_frames(database):
         assert decoded == max(int(line["frame"]) for line in truth)
 
 
-def test_annotations_follow_the_truth_at_irregular_ascending_stamps(database):
+def _truth_by_entry(database):
+    """Every entry with its lines of the truth."""
     for row in _rows(database.manifest):
         truth = _rows(database.root / "truth" / f"{row['clip']}.csv")
         people = sorted({line["person"] for line in truth})
         for person in people:
             entry = row["clip"] if len(people) == 1 else f"{row['clip']}-p{person}"
             own = [line for line in truth if line["person"] == person]
-            seconds = np.array([float(line["seconds"]) for line in own])
-            for dimension in ("valence", "arousal"):
-                text = (database.annotations / "demo" / entry / f"{dimension}.txt").read_text()
-                stamps, values = np.array([line.split() for line in text.splitlines()], float).T
-                gaps = np.diff(stamps)
-                assert gaps.min() > 0.008 and gaps.max() < 0.042 and gaps.std() > 0.005
-                assert stamps[0] < 0.05 and stamps[-1] > seconds[-1] - 0.05
-                assert np.all(values == values.astype(int)) and np.abs(values).max() <= 1000
-                expected = np.interp(stamps, seconds, [1000 * float(line[dimension]) for line in own])
-                assert np.abs(values - expected).mean() < 10
+            yield entry, own
+
+
+def test_annotations_follow_the_truth_at_irregular_ascending_stamps(database):
+    for entry, own in _truth_by_entry(database):
+        seconds = np.array([float(line["seconds"]) for line in own])
+        for dimension in ("valence", "arousal"):
+            text = (database.annotations / "demo" / entry / f"{dimension}.txt").read_text()
+            stamps, values = np.array([line.split() for line in text.splitlines()], float).T
+            gaps = np.diff(stamps)
+            assert gaps.min() > 0.008 and gaps.max() < 0.042 and gaps.std() > 0.005
+            assert stamps[0] < 0.05 and stamps[-1] > seconds[-1] - 0.05
+            assert np.all(values == values.astype(int)) and np.abs(values).max() <= 1000
+            expected = np.interp(stamps, seconds, [1000 * float(line[dimension]) for line in own])
+            assert np.abs(values - expected).mean() < 10
 
 
 def test_action_units_are_annotated_frame_by_frame_as_the_truth_has_them(database):
-    for row in _rows(database.manifest):
-        truth = _rows(database.root / "truth" / f"{row['clip']}.csv")
-        people = sorted({line["person"] for line in truth})
-        for person in people:
-            entry = row["clip"] if len(people) == 1 else f"{row['clip']}-p{person}"
-            own = [line for line in truth if line["person"] == person]
-            for unit in action_units.UNITS:
-                trace = read_trace(database.annotations / "demo" / entry / f"{unit}.txt")
-                # Frame n is at n / 30 s: the first picture of any video is frame 1.
-                np.testing.assert_allclose(trace.stamps, [float(line["seconds"]) + 1 / 30 for line in own], atol=1e-4)
-                np.testing.assert_allclose(trace.values, [1000 * float(line[unit]) for line in own], atol=1.01)
-                assert trace.values.min() >= 0 and trace.values.max() <= 1000
+    for entry, own in _truth_by_entry(database):
+        for unit in action_units.UNITS:
+            trace = read_trace(database.annotations / "demo" / entry / f"{unit}.txt")
+            # Frame n is at n / 30 s: the first picture of any video is frame 1.
+            np.testing.assert_allclose(trace.stamps, [float(line["seconds"]) + 1 / 30 for line in own], atol=1e-4)
+            np.testing.assert_allclose(trace.values, [1000 * float(line[unit]) for line in own], atol=1.01)
+            assert trace.values.min() >= 0 and trace.values.max() <= 1000
 
 
 @pytest.mark.parametrize(
