@@ -52,7 +52,7 @@ def predict_all(
         # It holds no manifest: that the workers see the videos is told a video.
         connect = lambda: stack.enter_context(open_client(Workspace(Path(chosen.output)), where))  # noqa: E731
         bar = stack.enter_context(tqdm(total=len(files), unit="video", desc="predict"))
-        for source, done in run_tasks(connect, guarded_prediction, files, "predict", given):
+        for source, done in run_tasks(connect, guarded_prediction, files, "predict", lambda: given):
             bar.update()
             what = "the worker process died of it twice (a crash of the decoder or detector, or more than its memory)"
             remedy = "replace the video or give workers more memory (--worker_memory)"

@@ -163,7 +163,7 @@ def _outcomes(
     connect: Callable[[], Client], workspace: Workspace, rows: Iterable[ManifestRow], stages: Mapping[str, Any]
 ) -> Iterator[Outcome]:
     """Outcomes as they come, of clips whose worker died of them too."""
-    given = {"workspace": workspace, "stages": stages, "facts": code_facts()}
+    given = lambda: {"workspace": workspace, "stages": stages, "facts": code_facts()}  # noqa: E731
     for row, outcome in run_tasks(connect, _task, rows, "+".join(stages), given, key=lambda row: row.clip):
         yield outcome or _death(workspace, row, stages)
 

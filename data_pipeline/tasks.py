@@ -25,25 +25,25 @@ def run_tasks(
     task: Callable[..., Result],
     items: Iterable[Item],
     name: str,
-    given: Mapping[str, Any] | None = None,
+    given: Callable[[], Mapping[str, Any]] = dict,
     key: Callable[[Item], str] | None = None,
 ) -> Iterator[tuple[Item, Result | None]]:
-    """Each item with ``task(item, **given)`` as they come; None for one of which its worker died twice, alone at last.
+    """Each item with ``task(item, **given())`` as they come; None where its worker died of it twice, alone at last.
 
-    What a task raises is raised here; its result should be small, for real ones lie on disk. The cluster is asked for,
-    by `connect`, at the first item. `key` gives an item's name, its own, for the scheduler's pages.
+    What a task raises is raised here; its result should be small, for real ones lie on disk. The cluster and what is
+    `given` to all are asked for at the first item. `key` gives an item's name, its own, for the scheduler's pages.
 
     Raises:
       InputError: the cluster was lost, or a worker has not the code of the task.
     """
     suspects = []
-    for item, result, died in _run(connect, task, items, name, given or {}, key, OUTSTANDING):
+    for item, result, died in _run(connect, task, items, name, given, key, OUTSTANDING):
         if died:
             suspects.append(item)
         else:
             yield item, result
     # A worker dies of one of its items only, or is killed from outside. Alone, the culprit shows itself.
-    for item, result, _ in _run(connect, task, suspects, name, given or {}, key, 1):
+    for item, result, _ in _run(connect, task, suspects, name, given, key, 1):
         yield item, result
 
 
@@ -52,7 +52,7 @@ def _run(
     task: Callable[..., Result],
     items: Iterable[Item],
     name: str,
-    given: Mapping[str, Any],
+    given: Callable[[], Mapping[str, Any]],
     key: Callable[[Item], str] | None,
     outstanding: int,
 ) -> Iterator[tuple[Item, Result | None, bool]]:
@@ -66,7 +66,7 @@ def _run(
 
     from data_pipeline.crash_limit import PREFIX
 
-    client = connect()
+    client, everywhere = connect(), given()
     completed = distributed.as_completed(loop=client.loop)
     waiting: dict[Any, Item] = {}
     # Tuples are tasks of one group, which the scheduler keeps back until a worker is free.
@@ -76,7 +76,7 @@ def _run(
     while True:
         while len(waiting) + room <= outstanding and (sent := list(itertools.islice(items, room))):
             keys = [(group, key(item) if key else next(numbers)) for item in sent]
-            futures = client.map(task, sent, **given, key=keys, pure=False)
+            futures = client.map(task, sent, **everywhere, key=keys, pure=False)
             waiting.update(zip(futures, sent, strict=True))
             completed.update(futures)
         if not waiting:

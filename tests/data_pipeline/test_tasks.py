@@ -12,7 +12,7 @@ def test_item_that_kills_its_worker_costs_itself_only(tmp_path):
 
     cloudpickle.register_pickle_by_value(__import__(__name__))
     with open_client(Workspace(tmp_path), ClusterOptions(workers=1)) as client:
-        found = dict(run_tasks(lambda: client, _work, range(5), "test", {"folder": str(tmp_path)}))
+        found = dict(run_tasks(lambda: client, _work, range(5), "test", lambda: {"folder": str(tmp_path)}))
     assert found == {0: 0, 1: 10, 2: None, 3: 30, 4: 40}
     # Tried twice, the second time alone.
     assert (tmp_path / "2").read_text() == "xx"
