@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import skimage.data
 
-from tfrecords.index import RecordFile, open_record
+from tfrecords.index import RecordFile, open_record, read_frames
 from tfrecords.record_file import write_records
+from tfrecords.record_value import split_value
 from tfrecords.schema import encode_example, encode_face
 from tfrecords.sidecar import Sidecar, sidecar_path, write_sidecar
 
@@ -68,6 +69,13 @@ def write_clip(folder: Path, clip: int, frames: int, encoding: str, profile: str
         )
         write_sidecar(path, sidecar)
     return open_record(path)
+
+
+def jpegs_of(record: RecordFile) -> list[bytes]:
+    """The pictures of a file of JPEG records."""
+    examples = read_frames(record, 0, len(record.frames))
+    places = (split_value(example, record.sidecar) for example in examples)
+    return [example[first:end] for example, (first, end, _) in zip(examples, places, strict=True)]
 
 
 def write_jpeg_folder(folder: Path, clip: int, frames: int) -> list[Path]:

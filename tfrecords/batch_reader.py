@@ -12,7 +12,7 @@ import numpy as np
 from tfrecords.corrupt import CorruptRecords, Damage
 from tfrecords.example_bytes import WireError
 from tfrecords.index import RecordFile, read_records
-from tfrecords.record_value import make_splitter, value_dtype, value_shape
+from tfrecords.record_value import Splitter, make_splitter, value_dtype, value_shape
 from tfrecords.schema import blank_picture, blank_rest
 
 # TensorFlow takes an array over without a copy only if it begins at a multiple of this.
@@ -45,6 +45,7 @@ def make_batch_reader(
     # new in every call.
     free_scratch: list[Scratch] = []
     arrays = _Arrays(dtype)
+    split = make_splitter(sidecar)  # the files are all made alike
 
     def fill(values: np.ndarray, rests: np.ndarray, weights: np.ndarray, parts: list[Part | None]) -> None:
         """Fills one sequence's part (T, ...) of each result."""
@@ -73,7 +74,7 @@ def make_batch_reader(
         for row, window in enumerate(windows.tolist()):
             pieces = list(_pieces(files, window))
             take = scratch.take if len(pieces) == 1 else None
-            parts = [part for piece in pieces for part in read_parts(*piece, corrupt, take)]
+            parts = [part for piece in pieces for part in read_parts(*piece, corrupt, split, take)]
             fill(values[row], rests[row], weights[row], parts)
         free_scratch.append(scratch)
         return values, rests, weights
@@ -96,11 +97,11 @@ def read_parts(
     first: int,
     count: int,
     corrupt: CorruptRecords,
+    split: Splitter,
     take: Callable[[int], memoryview] | None = None,
 ) -> list[Part | None]:
     """`count` records from record `first` on, None for one that is damaged and passed over (`index.read_records`)."""
     parts: list[Part | None] = []
-    split = make_splitter(file.sidecar)
     for number, record in enumerate(read_records(file, first, count, take), start=first):
         if not isinstance(record, Damage):
             try:

@@ -20,7 +20,7 @@ from tfrecords.index import RecordFile, check_columns
 from tfrecords.labels import ORIGINAL_LABELS
 from tfrecords.loader_options import GAP_FACTOR, LoaderOptions, check_loader
 from tfrecords.original_order import original_files, original_pass
-from tfrecords.record_value import FEATURES, value_dtype, value_shape
+from tfrecords.record_value import FEATURES, make_splitter, value_dtype, value_shape
 from tfrecords.schema import blank_rest, decode_pictures, parse_beside_value, parse_labels
 from tfrecords.sequences import cut_windows, training_batches
 
@@ -207,11 +207,13 @@ def read_labels(file: RecordFile, labels: Sequence[str], corrupt: CorruptRecords
     A damaged record is fatal, or with ``corrupt.skip`` has the labels of the record before it.
     """
     corrupt = corrupt or CorruptRecords()
-    scratch, found = Scratch(), []
+    scratch, split, found = Scratch(), make_splitter(file.sidecar), []
     last = blank_rest(file.sidecar)
     for first in range(0, len(file.frames), _LABELS_AT_ONCE):
         rests = []
-        for part in read_parts(file, first, min(_LABELS_AT_ONCE, len(file.frames) - first), corrupt, scratch.take):
+        for part in read_parts(
+            file, first, min(_LABELS_AT_ONCE, len(file.frames) - first), corrupt, split, scratch.take
+        ):
             last = part.rest if part else last
             rests.append(last)
         found.append(parse_labels(tf.constant(rests), labels, file.sidecar.profile).numpy())

@@ -10,6 +10,8 @@ import numpy as np
 from tfrecords.example_bytes import Buffer, ValuePlace, WireError, find_value, outer_field, without_value
 from tfrecords.sidecar import Sidecar
 
+# Where a record's value begins and ends, and the serialised example without it.
+Splitter = Callable[[memoryview], tuple[int, int, bytes]]
 FEATURES = "features"  # the profile of records that hold a backbone's features in place of faces
 _NUMBERS: dict[str, np.dtype] = {
     "raw": np.dtype(np.uint8),
@@ -35,26 +37,33 @@ def value_shape(sidecar: Sidecar) -> tuple[int, ...]:
     return (sidecar.size,) if sidecar.profile == FEATURES else (sidecar.size, sidecar.size, 3)
 
 
-def make_splitter(sidecar: Sidecar) -> Callable[[memoryview], tuple[int, int, bytes]]:
-    """`split_value` of one record after another; one that is laid out as the one before is not parsed again.
+def make_splitter(sidecar: Sidecar) -> Splitter:
+    """`split_value` of one record after another; one that is laid out like an earlier one is not parsed again.
 
-    Most records of numbers are. It shows in the bytes that lead to the value, with its key and all lengths.
+    Nearly all are. It shows in the bytes that lead to the value, with its key and all lengths. Several threads may call
+    it at once.
     """
-    known: tuple[int, ValuePlace, bytes, bytes] | None = None
-    numbers = value_dtype(sidecar) is not None
+    dtype = value_dtype(sidecar)
+    at = 0, 0, 0  # where the Example's entries, the value's entry and the value began in the record parsed last
+    wholes: dict[bytes, int] = {}  # the record's size, by the bytes that lead to its entries
+    sizes: dict[bytes, int] = {}  # the value's size, by the bytes that lead from its entry to it
 
     def split(data: memoryview) -> tuple[int, int, bytes]:
-        nonlocal known
-        if known is not None and len(data) == known[0]:
-            _, (outer, entry, first, end, _), lead, rest_outer = known
-            before = bytes(data[:first])
-            if before[:outer] + before[entry:] == lead:
-                return first, end, rest_outer + before[outer:entry] + bytes(data[end:])
+        nonlocal at
+        outer, entry, first = at
+        before = bytes(data[:first])
+        size = sizes.get(before[entry:])
+        if size is not None and wholes.get(before[:outer]) == len(data) >= first + size:
+            end = first + size
+            if dtype is None:
+                _check_picture(data, first, end, sidecar.encoding)
+            rest = before[outer:entry] + bytes(data[end:])
+            return first, end, outer_field(len(rest)) + rest
         place = _find(data, sidecar)
-        if numbers:
-            lead = bytes(data[: place.outer]) + bytes(data[place.entry : place.first])
-            rest_outer = outer_field(place.entry - place.outer + place.stop - place.end)
-            known = (len(data), place, lead, rest_outer) if place.stop == len(data) else None
+        if place.stop == len(data):
+            at = place.outer, place.entry, place.first
+            wholes[bytes(data[: place.outer])] = len(data)
+            sizes[bytes(data[place.entry : place.first])] = place.end - place.first
         return place.first, place.end, without_value(data, place)
 
     return split
@@ -76,9 +85,13 @@ def _find(data: Buffer, sidecar: Sidecar) -> ValuePlace:
     first, end = place.first, place.end
     dtype = value_dtype(sidecar)
     if dtype is None:
-        begins, ends = _PICTURES[sidecar.encoding]
-        if data[first : first + len(begins)] != begins or data[end - len(ends) : end] != ends:
-            raise WireError(f"its face is no whole {sidecar.encoding.upper()} picture")
+        _check_picture(data, first, end, sidecar.encoding)
     elif end - first != (wanted := dtype.itemsize * math.prod(value_shape(sidecar))):
         raise WireError(f"its face has {end - first} bytes, not {wanted}")
     return place
+
+
+def _check_picture(data: Buffer, first: int, end: int, encoding: str) -> None:
+    begins, ends = _PICTURES[encoding]
+    if data[first : first + len(begins)] != begins or data[end - len(ends) : end] != ends:
+        raise WireError(f"its face is no whole {encoding.upper()} picture")

@@ -181,6 +181,25 @@ def test_records_split_one_after_another_are_split_as_each_alone(make_record):
         split(memoryview(same_length))
 
 
+def test_pictures_of_many_sizes_are_split_as_each_alone_and_a_cut_one_is_refused(make_record):
+    sidecar = read_sidecar(make_record(encoding="jpeg"))
+    # Lengths of one, two and three bytes, each size twice, with boxes, so that entries lie before the face.
+    faces = [b"\xff\xd8" + b"x" * size + b"\xff\xd9" for size in (5, 90, 200, 5000, 5000, 5001, 20000, 200)]
+    data = [
+        encode_example(f"a/{n:05d}", face, {"valence": v}, [0, 0, 1, n], 1.0, np.zeros((6, 2)))
+        for v in (1, -1)
+        for n, face in enumerate(faces)
+    ]
+    split = make_splitter(sidecar)
+    for record in [*data, *reversed(data)]:
+        assert split(memoryview(record)) == split_value(record, sidecar)
+    for damaged in (data[3][:-1], data[3][:3000], data[3].replace(b"x\xff\xd9", b"xx\xd9")):
+        with pytest.raises(WireError) as alone:
+            split_value(damaged, sidecar)
+        with pytest.raises(WireError, match=str(alone.value)):
+            split(memoryview(damaged))
+
+
 def test_file_of_two_videos_is_none_of_the_original_s(tmp_path):
     face = encode_face(np.zeros((96, 96, 3), np.uint8), "float32")
     examples = [encode_example(f"{video}/00001", face, {"valence": 1, "arousal": 1}) for video in "ab"]
