@@ -47,7 +47,7 @@ class DemoOptions:
     min_seconds: float = option(6.0, "shortest clip")
     max_seconds: float = option(12.0, "longest clip")
     cnn_steps: int = option(900, "steps of the CNN on batches of 64 single frames")
-    rnn_steps: int = option(240, "steps of the recurrent model on batches of 4 sequences of 80")
+    rnn_steps: int = option(320, "steps of the recurrent model on batches of 4 sequences of at most 80")
     workers: int = option(2, "processes of drawing and pipeline")
 
 
