@@ -89,6 +89,7 @@ def test_resnet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) -
         load_backbone_weights(network("senet50_vggface2_ft"), str(path))
 
 
+@pytest.mark.slow
 def test_senet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) -> None:
     published = keras_vggface("senet50", 224)
     path = publish(published, tmp_path / "rcmalli_vggface_tf_notop_senet50.h5")
@@ -99,7 +100,11 @@ def test_senet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("backbone", "application"),
-    [("vgg16", "VGG16"), ("resnet50_keras", "ResNet50"), ("densenet121_keras", "DenseNet121")],
+    [
+        ("vgg16", "VGG16"),
+        ("resnet50_keras", "ResNet50"),
+        pytest.param("densenet121_keras", "DenseNet121", marks=pytest.mark.slow),
+    ],
 )
 def test_keras_applications_file_fills_its_backbone(backbone: str, application: str, tmp_path: Path) -> None:
     builder = getattr(tf.keras.applications, application)

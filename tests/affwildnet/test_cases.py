@@ -104,6 +104,7 @@ def test_rate_is_the_thesis_s(case, backbone, cell, attention, rate):
     assert learning_rate(case, ModelOptions(backbone=backbone, cell=cell, attention_length=attention)) == rate
 
 
+@pytest.mark.slow
 def test_case_3_takes_the_cnn_from_one_model_and_rnn_and_fc_from_another(tmp_path, demo_workspace):
     folders = {name: ModelFolder(tmp_path / name) for name in ("cnn", "rnn", "case3")}
     train(folders["cnn"], demo_workspace, RUN, MODEL, SMALL)

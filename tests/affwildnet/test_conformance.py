@@ -65,11 +65,11 @@ ENTRIES: dict[str, ModelOptions] = {
 # What CI runs all checks of: our own layers with LRN, with batch norm and with neither; attention that is fused (GRU,
 # LSTM) and as it is written, behind a projection (Highway); a cell without attention; a CNN alone; FC, dropout and
 # landmarks. Left to `make conformance` is what libraries build (keras.applications, keras-vggface, addons), VGGFace,
-# slim's ResNet, IndRNN with attention, the plain and Residual cells, FATAUVA-Net, the greater sizes and the other
-# composites: of these CI knows the shapes and gradients, of FATAUVA-Net those of its small size.
+# slim's ResNet, DenseNet, IndRNN with attention, the plain and Residual cells, FATAUVA-Net and the other composites: of
+# these CI knows the shapes and gradients, those of the smallest size of each.
 FAMILIES = (
     "backbone-cnn_m",
-    "backbone-densenet121",
+    "backbone-cnn_m_batch_norm",
     "backbone-small_cnn",
     "cell-gru",
     "cell-gru_highway",
@@ -78,7 +78,17 @@ FAMILIES = (
     "composite-cnn_2000",
     "composite-va_crnn_landmarks",
 )
-GREAT = ("backbone-fatauva", "backbone-fatauva_pooled")
+# Left to it even for shapes and gradients: each has a smaller sister of the same code, which is in CI.
+GREAT = (
+    "backbone-densenet161",
+    "backbone-densenet169",
+    "backbone-densenet169_keras",
+    "backbone-densenet201_keras",
+    "backbone-fatauva",
+    "backbone-fatauva_pooled",
+    "backbone-resnet50_vggface2_scratch",
+    "backbone-senet50_vggface2_scratch",
+)
 NO_ADDONS = pytest.mark.skipif(importlib.util.find_spec("tensorflow_addons") is None, reason="no tensorflow-addons")
 
 

@@ -41,7 +41,7 @@ def training_leftovers(names: list[str]) -> dict[str, np.ndarray]:
     "architecture",
     [
         "released_vggface_gru",
-        "released_resnet_gru",
+        pytest.param("released_resnet_gru", marks=pytest.mark.slow),
         pytest.param("released_vggface_4096", marks=pytest.mark.slow),
         "released_vggface_2000",
     ],

@@ -90,6 +90,7 @@ def test_killed_and_interrupted_training_goes_on_to_the_same_bits(tmp_path, demo
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
+@pytest.mark.slow
 def test_training_with_dropout_schedule_and_scaled_loss_goes_on_to_the_same_weights(tmp_path, demo_workspace):
     folder, whole = ModelFolder(tmp_path / "broken"), ModelFolder(tmp_path / "whole")
     for one, steps in ((folder, 3), (folder, 5), (whole, 5)):
