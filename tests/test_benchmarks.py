@@ -24,6 +24,7 @@ def run(*words: str, may_miss: bool = False) -> dict[str, Any]:
     return told | {"stdout": done.stdout}
 
 
+@pytest.mark.slow
 def test_rnn_says_of_each_target_at_batch_2_whether_it_was_met() -> None:
     sizes = ("--frames=3", "--features=8", "--units=4", "--attention_length=2", "--rounds=1", "--batches=2")
     results = run("benchmarks.rnn", *sizes)["results"]

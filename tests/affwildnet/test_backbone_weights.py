@@ -102,7 +102,7 @@ def test_senet_of_vggface2_reads_keras_vggfaces_file_by_names(tmp_path: Path) ->
     ("backbone", "application"),
     [
         ("vgg16", "VGG16"),
-        ("resnet50_keras", "ResNet50"),
+        pytest.param("resnet50_keras", "ResNet50", marks=pytest.mark.slow),
         pytest.param("densenet121_keras", "DenseNet121", marks=pytest.mark.slow),
     ],
 )

@@ -63,7 +63,7 @@ ENTRIES: dict[str, ModelOptions] = {
     "composite-three_outputs": dataclasses.replace(SMALL, outputs=("valence", "arousal", "liking")),
 }
 # What CI runs all checks of: our own layers with batch norm and without; attention that is fused (GRU, LSTM) and as it
-# is written, behind a projection (Highway); a cell without attention; a CNN alone; FC, dropout and landmarks. Left to
+# is written, behind a projection (Highway); a cell without attention; FC, dropout and landmarks. Left to
 # `make conformance` is what libraries build (keras.applications, keras-vggface, addons), VGGFace, slim's ResNet,
 # DenseNet, CNN-M with LRN, IndRNN with attention, plain and Residual cells, FATAUVA-Net and the other composites: of
 # these CI knows the shapes and gradients, those of the smallest size of each.
@@ -74,7 +74,6 @@ FAMILIES = (
     "cell-gru_highway",
     "cell-indrnn-alone",
     "cell-lstm",
-    "composite-cnn_2000",
     "composite-va_crnn_landmarks",
 )
 # Left to it even for shapes and gradients: each has a smaller sister of the same code, which is in CI.

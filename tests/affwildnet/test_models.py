@@ -166,6 +166,7 @@ class Exported(tf.Module):
         self.zero_state = tf.function(model.zero_state, input_signature=[tf.TensorSpec([], tf.int32)])
 
 
+@pytest.mark.slow
 def test_exported_module_runs_in_a_process_without_our_code(model: AffWildNet, tmp_path: Path) -> None:
     tf.saved_model.save(Exported(model), str(tmp_path / "export"))
     faces = random_faces(batch=3, frames=5)

@@ -248,6 +248,7 @@ def test_records_of_another_size_are_refused_naming_the_file_and_a_remedy(tmp_pa
         _evaluate(trained, workspace)
 
 
+@pytest.mark.slow
 def test_exported_model_runs_in_plain_tensorflow_and_gives_the_same_values(tmp_path, trained):
     assert export_model(trained, tmp_path / "saved", "latest") < 1e-5
     faces = np.random.default_rng(0).integers(0, 256, (2, 7, 96, 96, 3), np.uint8)
