@@ -93,11 +93,9 @@ def ours(encoding: str) -> Callable[[LoaderBenchmark, int], tf.data.Dataset]:
 
 
 def decoder(chosen: LoaderBenchmark, clips: int) -> tf.data.Dataset:
-    pictures = [picture for picture in jpegs_of(_record(chosen, 0, "jpeg")) for _ in range(clips)]
-    whole = len(pictures) // (chosen.batch * chosen.length) * chosen.batch * chosen.length
-    batches = tf.constant(
-        pictures[:whole], shape=(whole // chosen.batch // chosen.length, chosen.batch * chosen.length)
-    )
+    pictures = jpegs_of(_record(chosen, 0, "jpeg")) * clips
+    frames = chosen.batch * chosen.length
+    batches = tf.reshape(pictures[: len(pictures) // frames * frames], [-1, frames])
     decode = lambda batch: tf.reshape(  # noqa: E731
         decode_pictures(batch, "jpeg", SIDE), [chosen.batch, chosen.length, SIDE, SIDE, 3]
     )
