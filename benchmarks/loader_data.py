@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import skimage.data
 
+from tfrecords.crops import RECORD_JPEG_QUALITY
 from tfrecords.index import RecordFile, open_record, read_frames
 from tfrecords.record_file import write_records
 from tfrecords.record_value import split_value
@@ -37,7 +38,7 @@ def labels_of(frame: int) -> dict[str, int]:
 def write_clip(folder: Path, clip: int, frames: int, encoding: str, profile: str = "face") -> RecordFile:
     """One clip's records and sidecar, if they are not there yet."""
     entry = f"clip{clip:03d}"
-    path = folder / f"{profile}-{encoding}" / f"{entry}.tfrecords"
+    path = folder / f"{profile}-{encoding}{_quality(encoding)}" / f"{entry}.tfrecords"
     if not sidecar_path(path).exists():
         more: dict[str, Any] = (
             {"box": [0.0, 0.0, 9.0, 9.0], "score": 1.0, "landmarks": np.zeros((6, 2))} if profile == "face" else {}
@@ -71,6 +72,11 @@ def write_clip(folder: Path, clip: int, frames: int, encoding: str, profile: str
     return open_record(path)
 
 
+def _quality(encoding: str) -> str:
+    """Part of a folder's name, so that what is kept is of the records' quality."""
+    return f"-{RECORD_JPEG_QUALITY}" if encoding == "jpeg" else ""
+
+
 def jpegs_of(record: RecordFile) -> list[bytes]:
     """The pictures of a file of JPEG records."""
     examples = read_frames(record, 0, len(record.frames))
@@ -80,7 +86,7 @@ def jpegs_of(record: RecordFile) -> list[bytes]:
 
 def write_jpeg_folder(folder: Path, clip: int, frames: int) -> list[Path]:
     """The same faces as a JPEG file each, of the records' quality."""
-    paths = [folder / "jpegs" / f"clip{clip:03d}" / f"{number:05d}.jpg" for number in range(1, frames + 1)]
+    paths = [folder / f"jpegs{_quality('jpeg')}" / f"clip{clip:03d}" / f"{number:05d}.jpg" for number in range(1, frames + 1)]
     if not paths[-1].exists():
         paths[0].parent.mkdir(parents=True, exist_ok=True)
         for path, face in zip(paths, draw_faces(clip, frames), strict=True):

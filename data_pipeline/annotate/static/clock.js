@@ -12,7 +12,7 @@ export class VideoClock {
   // `onStamped(item, seconds)` for each item that is placed; `onEvent(name, at, value)`.
   constructor(video, frameRate, onStamped, onEvent) {
     Object.assign(this, { video, frameRate, onStamped, onEvent });
-    this.frames = []; // of this run: {shown, media, told}, when it is shown and where it is on the video
+    this.frames = []; // of this run: {shown, media, …}, when it is shown and where it is on the video
     this.pending = []; // items {moment, …}, ascending
     this.request = 0;
     this.count = 0;
@@ -35,9 +35,9 @@ export class VideoClock {
   stop(length = null) {
     if (this.request) this.video.cancelVideoFrameCallback(this.request);
     this.request = 0;
+    this.settle(Infinity); // no frame comes any more that could overtake one
     const last = this.frames.at(-1);
     if (length !== null && last) {
-      this.settle();
       for (const item of this.pending) {
         const seconds = last.media + ((item.moment - last.shown) / 1000) * this.video.playbackRate;
         if (seconds <= length + TOLERANCE) this.onStamped(item, Math.min(seconds, length));
@@ -55,38 +55,41 @@ export class VideoClock {
     const last = this.frames.at(-1);
     this.count += 1;
     while (this.frames.length && this.frames.at(-1).shown >= shown) this.frames.pop();
-    this.frames.push({ shown, media, steady: true });
+    const neighbour = this.frames.at(-1);
+    let steady = true;
+    if (neighbour) {
+      const inTime = ((shown - neighbour.shown) / 1000) * this.video.playbackRate;
+      const onVideo = media - neighbour.media;
+      const tolerance = this.count > 2 ? TOLERANCE : FIRST_TOLERANCE;
+      steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= tolerance;
+    }
+    this.frames.push({ shown, media, steady, number: this.count, lost: 0, settled: false });
     if (this.frames.length > MOST_FRAMES) this.frames.shift();
     if (last) {
-      const neighbour = this.frames.at(-2);
-      if (neighbour) {
-        const inTime = ((shown - neighbour.shown) / 1000) * this.video.playbackRate;
-        const onVideo = media - neighbour.media;
-        const tolerance = this.count > 2 ? TOLERANCE : FIRST_TOLERANCE;
-        this.frames.at(-1).steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= tolerance;
-      }
       const skipped = Math.round((media - last.media) * this.frameRate) - 1;
       if (skipped > 0 && this.count > 2) this.onEvent('skipped', media, skipped);
     }
-    const lost = this.settle();
-    if (!this.frames.at(-1).steady && this.count > 2) this.onEvent('stalled', media, lost);
+    this.settle(performance.now());
   }
 
-  // Places what lies between two frames; returns how many items had no place there.
-  settle() {
+  // Places what lies between two frames that are shown by `now`. One that is told ahead of its time may yet be
+  // overtaken by a later one, and what is placed stays.
+  settle(now) {
     const { frames, pending } = this;
-    let lost = 0;
-    let done = 0;
-    for (; done < pending.length && pending[done].moment < frames.at(-1).shown; done += 1) {
-      const item = pending[done];
+    const past = frames.filter((frame) => frame.shown <= now);
+    const until = past.at(-1)?.shown ?? -Infinity;
+    const later = pending.findIndex((item) => item.moment >= until);
+    for (const item of pending.splice(0, later < 0 ? pending.length : later)) {
       const after = frames.findIndex((frame) => frame.shown > item.moment);
-      if (after > 0 && frames[after].steady) {
-        const [from, to] = [frames[after - 1], frames[after]];
+      const [from, to] = [frames[after - 1], frames[after]];
+      if (from && to.steady) {
         const part = (item.moment - from.shown) / (to.shown - from.shown);
         this.onStamped(item, from.media + part * (to.media - from.media));
-      } else lost += 1;
+      } else to.lost += 1;
     }
-    pending.splice(0, done);
-    return lost;
+    for (const frame of past) {
+      if (!frame.settled && !frame.steady && frame.number > 2) this.onEvent('stalled', frame.media, frame.lost);
+      frame.settled = true;
+    }
   }
 }

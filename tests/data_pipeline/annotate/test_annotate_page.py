@@ -71,6 +71,8 @@ def _assert_follows(page, workspace, dimension="valence", sign=1):
     # When which frame was shown, by the test's own look at the video, evenly between two. The numbers drawn into the
     # frames say that these times are the pictures'; under load a look may already see the next picture.
     shown = np.array(page.evaluate("() => window.shownFrames"))
+    # A frame that was told ahead of its time and overtaken by a later one was never shown.
+    shown = shown[shown[:, 0] < np.append(np.minimum.accumulate(shown[::-1, 0])[::-1][1:], np.inf)]
     assert np.median(np.abs(shown[:, 1] - 30 * shown[:, 2])) < 0.01
     last = samples[:, 2] > shown[-1, 0]  # the last frame stays till the end
     seconds = np.interp(samples[:, 2], shown[:, 0], shown[:, 2])
@@ -270,7 +272,8 @@ CLOCK = """async () => {
   const clock = new VideoClock(video, 30, (item, at) => stamped.push([item.moment, at]), (name) => events.push(name));
   clock.start();
   // 30 frames a second; after the fifth the decoder stalls for half a second, after the tenth the video jumps by 3 s.
-  let [shown, media] = [1000, 0];
+  const begin = performance.now() - 10000; // all frames have been shown when they are told
+  let [shown, media] = [begin, 0];
   for (let frame = 0; frame < 15; frame += 1) {
     for (let part = 0; part < 2; part += 1) clock.place({ moment: shown + 16 * part });
     if (frame === 5) {
@@ -283,7 +286,7 @@ CLOCK = """async () => {
     media += 1 / 30;
   }
   clock.stop();
-  return { stamped, events };
+  return { stamped: stamped.map(([moment, at]) => [moment - begin, at]), events };
 }"""
 
 
@@ -292,8 +295,32 @@ def test_clock_gives_no_stamp_to_a_stalled_or_a_jumping_picture(annotated, serve
     found = page.evaluate(CLOCK)
     assert found["events"] == ["stalled", "skipped", "stalled"]
     # Up to the fifth frame the video's time is the clock's, then half a second behind it, at last 3 s before that.
-    offsets = [round(at - (moment - 1000) / 1000, 3) for moment, at in found["stamped"]]
+    offsets = [round(at - moment / 1000, 3) for moment, at in found["stamped"]]
     assert sorted(set(offsets)) == [-0.5, 0.0, 2.5] and len(offsets) >= 20
+
+
+OVERTAKEN = """async () => {
+  const { VideoClock } = await import('/static/clock.js');
+  const stamped = [];
+  const video = { playbackRate: 1, cancelVideoFrameCallback: () => {}, requestVideoFrameCallback: () => 0 };
+  const clock = new VideoClock(video, 30, (item, at) => stamped.push([item.moment - begin, at]), () => {});
+  clock.start();
+  const begin = performance.now() - 1000;
+  for (let frame = 0; frame < 3; frame += 1) clock.frame(begin + 40 * frame, 0.04 * frame);
+  for (const after of [60, 100, 120]) clock.place({ moment: begin + after });
+  clock.frame(begin + 9000, 9);  // told far ahead
+  clock.frame(begin + 160, 1);  // and overtaken: the decoder had stalled, the picture jumps
+  clock.place({ moment: begin + 180 });
+  clock.frame(begin + 200, 1.04);
+  clock.stop();
+  return stamped;
+}"""
+
+
+def test_clock_waits_for_a_frame_that_is_told_ahead_of_its_time_before_it_places_anything(annotated, serve, open_page):
+    page = open_page(serve(annotated).url)
+    stamped = page.evaluate(OVERTAKEN)
+    assert [[round(moment), round(at, 6)] for moment, at in stamped] == [[60, 0.06], [180, 1.02]]
 
 
 STICK = {"id": "Test stick", "axis": 2, "sign": 1, "dead": 0}
