@@ -46,21 +46,29 @@ def bootstrap_intervals(groups: Sequence[StreamingCCC], chosen: BootstrapOptions
     if len(groups) < 2 or not chosen.bootstrap:
         nothing = np.full((dimensions + 1, 2), np.nan)
         return Intervals(nothing, nothing)
-    whole = StreamingCCC(dimensions)
-    for group in groups:
-        whole.merge(group)
     # Deviations from the common means: sums of them lose no digits that matter.
-    origin = whole.means()
+    origin = merged(groups).means()
     moments = np.stack([group.moments_about(origin) for group in groups])
     generator = np.random.default_rng(chosen.bootstrap_seed)
     times = generator.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=chosen.bootstrap)
     sums = np.einsum("rg,gdm->rdm", times.astype(np.float64), moments)
-    ccc, mse = _metrics(sums, origin)
+    ccc, mse = metrics_of_sums(sums, origin)
     return Intervals(_percentiles(ccc, chosen.confidence), _percentiles(mse, chosen.confidence))
 
 
-def _metrics(sums: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """CCC with N - 1 and MSE, each (resamples, dimensions), of sums (resamples, dimensions, 6) about `origin`."""
+def merged(groups: Sequence[StreamingCCC]) -> StreamingCCC:
+    """All frames of one or more groups."""
+    whole = StreamingCCC(groups[0].dimensions)
+    for group in groups:
+        whole.merge(group)
+    return whole
+
+
+def metrics_of_sums(sums: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CCC with N - 1 and MSE, each (resamples, dimensions), of sums (resamples, dimensions, 6) about `origin`.
+
+    Sums of what `StreamingCCC.moments_about` gives; a CCC that is not defined is not finite.
+    """
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     offset = origin[:, 0] - origin[:, 1]
     gap = offset + (x - y) / n

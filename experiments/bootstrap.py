@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from affwildnet.bootstrap import merged, metrics_of_sums
+from affwildnet.metrics import StreamingCCC
 from experiments.results import EntryCurves
 
 RESAMPLES = 2000
@@ -52,10 +54,13 @@ def compare(
     def ccc(system: Sequence[Mapping[str, EntryCurves]]) -> np.ndarray:
         values = []
         for curves in system:
-            sums = np.zeros((len(clips), 6))
+            groups = [StreamingCCC(1) for _ in clips]
             for entry in entries:
-                sums[index[clip_of.get(entry, entry)]] += moments(curves[entry])
-            values.append(ccc_of_moments(counts @ sums))
+                own = curves[entry]
+                groups[index[clip_of.get(entry, entry)]].update(own.predicted[:, None], own.labels[:, None])
+            origin = merged(groups).means()
+            moments = np.stack([group.moments_about(origin) for group in groups])
+            values.append(metrics_of_sums(np.einsum("rg,gdm->rdm", counts, moments), origin)[0][:, 0])
         return np.mean(values, axis=0)
 
     differences = ccc(first) - ccc(second)
@@ -64,19 +69,3 @@ def compare(
     low, high = np.percentile(drawn, [2.5, 97.5])
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return Comparison(float(own), float(low), float(high), min(1.0, 2 * (tail + 1) / (len(drawn) + 1)), len(clips))
-
-
-def moments(curves: EntryCurves) -> np.ndarray:
-    """Count, Σp, Σy, Σp², Σy², Σpy, which add up over entries."""
-    p, y = curves.predicted, curves.labels
-    return np.array([len(p), p.sum(), y.sum(), (p * p).sum(), (y * y).sum(), (p * y).sum()])
-
-
-def ccc_of_moments(sums: np.ndarray) -> np.ndarray:
-    """CCC with population moments of sums (..., 6) as `moments` gives them; NaN where both sides are one constant."""
-    count, p, y, pp, yy, py = np.moveaxis(sums, -1, 0)
-    mean_p, mean_y = p / count, y / count
-    covariance = py / count - mean_p * mean_y
-    spread = pp / count - mean_p**2 + yy / count - mean_y**2 + (mean_p - mean_y) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(spread > 0, 2 * covariance / spread, np.nan)

@@ -1,26 +1,20 @@
-"""CCC from sums, and the paired bootstrap over clips."""
+"""The paired bootstrap over clips."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from experiments.bootstrap import ccc_of_moments, compare, moments
+from experiments.bootstrap import compare
 from experiments.results import EntryCurves
 
-FLOATS = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=30)
+
+def _ccc(system):
+    p, y = (np.concatenate([getattr(curves, name) for curves in system.values()]) for name in ("predicted", "labels"))
+    return 2 * np.cov(p, y)[0, 1] / (p.var(ddof=1) + y.var(ddof=1) + (p.mean() - y.mean()) ** 2)
 
 
-def _ccc(p, y):
-    return 2 * np.cov(p, y, bias=True)[0, 1] / (p.var() + y.var() + (p.mean() - y.mean()) ** 2)
-
-
-@given(FLOATS, FLOATS)
-def test_sums_of_two_entries_give_the_ccc_of_both_together(first, second):
-    first, second = (EntryCurves(*np.array(values).T) for values in (first, second))
-    p, y = (np.concatenate([getattr(one, name) for one in (first, second)]) for name in ("predicted", "labels"))
-    if p.var() + y.var() + (p.mean() - y.mean()) ** 2 > 1e-6:
-        assert ccc_of_moments(moments(first) + moments(second)) == pytest.approx(_ccc(p, y), abs=1e-6)
+def test_difference_is_that_of_the_ccc_of_all_frames():
+    good, bad = _system(0.1, 2), _system(1.5, 3)
+    assert compare([good], [bad], {}).difference == pytest.approx(_ccc(good) - _ccc(bad), abs=1e-12)
 
 
 def _system(noise, seed, entries=24):
