@@ -67,8 +67,9 @@ def import_database(workspace: Workspace, name: str, database: Database, options
                 called = _add_annotations(workspace, known, found.name, clip)
             else:
                 called = unique_name(found.name, used)
-                rows.append(_write_clip(workspace, name, called, clip, options))
-                parts += [{"entry": entry, "partition": clip.partition} for entry in _entries(rows[-1])]
+                row, entries = _write_clip(workspace, name, called, clip, options)
+                rows.append(row)
+                parts += [{"entry": entry, "partition": clip.partition} for entry in entries]
         except InputError as error:
             report.set_aside[found.name] = str(error)
             continue
@@ -87,10 +88,6 @@ def import_database(workspace: Workspace, name: str, database: Database, options
     if rows:
         write_csv(workspace.manifest, MANIFEST_COLUMNS, rows)
     return report
-
-
-def _entries(row: dict[str, str]) -> tuple[str, ...]:
-    return ManifestRow(row["clip"], row["source"], tuple(row["subjects"].split())).entries()
 
 
 def _load(found: FoundClip) -> ImportedClip:
@@ -121,8 +118,8 @@ def _reserved(name: str) -> list[str]:
 
 def _write_clip(
     workspace: Workspace, database: str, name: str, clip: ImportedClip, options: ImportOptions
-) -> dict[str, str]:
-    """Writes what came with a clip and returns its manifest row."""
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Writes what came with a clip; returns its row of the manifest and its entries."""
     if clip.source is None:
         what = f"there is no video called {name}"
         raise InputError(options.videos or options.folder, what, "put it there, or name its folder with --videos")
@@ -140,7 +137,7 @@ def _write_clip(
     for entry, person in zip(row.entries(), clip.people, strict=True):
         _write_annotations(workspace, entry, person)
     source = str(clip.source.resolve())
-    return {"clip": name, "source": source, "subjects": " ".join(subjects), "notes": clip.notes}
+    return {"clip": name, "source": source, "subjects": " ".join(subjects), "notes": clip.notes}, row.entries()
 
 
 def _write_faces(workspace: Workspace, database: str, row: ManifestRow, clip: ImportedClip) -> None:
