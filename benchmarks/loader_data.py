@@ -86,7 +86,9 @@ def jpegs_of(record: RecordFile) -> list[bytes]:
 
 def write_jpeg_folder(folder: Path, clip: int, frames: int) -> list[Path]:
     """The same faces as a JPEG file each, of the records' quality."""
-    paths = [folder / f"jpegs{_quality('jpeg')}" / f"clip{clip:03d}" / f"{number:05d}.jpg" for number in range(1, frames + 1)]
+    paths = [
+        folder / f"jpegs{_quality('jpeg')}" / f"clip{clip:03d}" / f"{number:05d}.jpg" for number in range(1, frames + 1)
+    ]
     if not paths[-1].exists():
         paths[0].parent.mkdir(parents=True, exist_ok=True)
         for path, face in zip(paths, draw_faces(clip, frames), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 # CI repeats the same examples, so that it fails for what a change did; people's machines look for new ones.
 settings.register_profile("affwildnet", deadline=None, max_examples=50, derandomize="CI" in os.environ)
 settings.load_profile("affwildnet")
+
+# TensorFlow's modules and the graphs of earlier tests are some hundred thousand objects, which live on: looking through
+# them again and again takes a twentieth of the suite's time.
+gc.set_threshold(50_000, 20, 20)
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR", Path(__file__).parent / "data" / "golden"))
 

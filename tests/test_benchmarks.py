@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import pipeline, scale
+from benchmarks import jpeg_quality, pipeline, scale
+from benchmarks.loader_data import draw_faces
+from tfrecords.crops import RECORD_JPEG_QUALITY
 from tfrecords.errors import InputError
 from tfrecords.workspace import Workspace, write_csv, write_json
 
@@ -119,6 +121,13 @@ def test_records_measures_every_encoding_and_lossless_ones_give_the_faces_back()
     sizes = {name: one["bytes_per_frame"] for name, one in results.items()}
     assert sizes["jpeg"] < sizes["png"] < sizes["raw"] < sizes["float32"] / 3.9
     assert {name for name, one in results.items() if one["largest_difference"] == 0} == {"png", "raw", "float32"}
+
+
+def test_default_jpeg_quality_is_nearer_to_the_face_and_smaller_than_the_one_before() -> None:
+    results = jpeg_quality.measure(list(draw_faces(0, 8)), 1)
+    now, before = results[f"{RECORD_JPEG_QUALITY} INTEGER_ACCURATE"], results[jpeg_quality.BEFORE]
+    assert now["mean_difference"] < before["mean_difference"]
+    assert now["bytes_per_face"] < 0.85 * before["bytes_per_face"]
 
 
 @pytest.mark.slow

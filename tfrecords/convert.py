@@ -32,7 +32,9 @@ class ConvertOptions:
     encoding: str = option("jpeg", "how the face is stored", choices=("jpeg", "png", "raw", "float32"))
     profile: str = option("face", "keys of a record: 'original' is the thesis's four", choices=("face", "original"))
     face_size: int = option(96, "sides of the stored face in pixels", at_least=8)
-    record_jpeg_quality: int = option(RECORD_JPEG_QUALITY, "JPEG quality of stored faces, 1 to 100", at_least=1, at_most=100)
+    record_jpeg_quality: int = option(
+        RECORD_JPEG_QUALITY, "JPEG quality of stored faces, 1 to 100", at_least=1, at_most=100
+    )
 
 
 def convert_entry(workspace: Workspace, clip: str, entry: str, subject: str, chosen: ConvertOptions) -> int:

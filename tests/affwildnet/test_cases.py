@@ -64,7 +64,7 @@ def test_step_moves_the_case_s_variables_and_no_other(case):
 
 
 def test_frozen_batch_norm_keeps_its_averages_unless_the_original_s_behaviour_is_asked_for():
-    options = dataclasses.replace(MODEL, backbone="resnet50")
+    options = dataclasses.replace(MODEL, backbone="cnn_m_batch_norm")
     model, changed = _changed("0", options)
     averages = _ids(v for v in model.backbone.variables if "moving" in v.name)
     assert averages and not averages & changed

@@ -43,7 +43,7 @@ def training_leftovers(names: list[str]) -> dict[str, np.ndarray]:
         "released_vggface_gru",
         pytest.param("released_resnet_gru", marks=pytest.mark.slow),
         pytest.param("released_vggface_4096", marks=pytest.mark.slow),
-        "released_vggface_2000",
+        pytest.param("released_vggface_2000", marks=pytest.mark.slow),
     ],
 )
 def test_imported_and_exported_network_gives_the_original_predictions(
@@ -62,6 +62,7 @@ def test_imported_and_exported_network_gives_the_original_predictions(
     np.testing.assert_allclose(values, golden.stored["predictions"], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_imported_released_network_labels_a_video(
     golden_network: Golden, write_tf1_checkpoint: Write, tmp_path: Path, demo_workspace: Workspace
 ) -> None:

@@ -15,9 +15,18 @@ from affwildnet.recurrent import RecurrentBlock
 
 GOLDEN = {"rtol": 1e-4, "atol": 1e-5}
 NO_ADDONS = pytest.mark.skipif(importlib.util.find_spec("tensorflow_addons") is None, reason="no tensorflow-addons")
-NAMES = [pytest.param(cell, marks=NO_ADDONS if cell == "lstm_addons" else ()) for cell in sorted(CELLS)]
+# With attention these two share the code of the LSTM and the IndRNN, and each block is a graph that is traced anew.
+SISTERS = ("lstm_plain", "rnn")
+
+
+def _marks(cell: str, attention_length: int) -> list[pytest.MarkDecorator]:
+    slow = [pytest.mark.slow] if cell in SISTERS and attention_length else []
+    return slow + ([NO_ADDONS] if cell == "lstm_addons" else [])
+
+
+NAMES = [pytest.param(cell, marks=_marks(cell, 5)) for cell in sorted(CELLS)]
 BLOCKS = [
-    pytest.param(cell, attention_length, marks=NO_ADDONS if cell == "lstm_addons" else ())
+    pytest.param(cell, attention_length, marks=_marks(cell, attention_length))
     for cell in sorted(CELLS)
     for attention_length in (0, 5)
 ]

@@ -197,6 +197,7 @@ def test_moved_workspace_is_built_already(built):
     assert _times(built) == before
 
 
+@pytest.mark.slow
 def test_clip_set_aside_leaves_the_partition_until_it_is_mended(built):
     trace = built.annotations / "demo" / GOOD / "valence.txt"
     good = trace.read_text()

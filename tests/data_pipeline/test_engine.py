@@ -49,6 +49,7 @@ def test_crash_or_too_much_memory_is_tried_again_once_and_costs_its_clip_only(sh
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_clip_whose_worker_is_killed_is_done_by_another(short_clips, start_build):
     workspace = short_clips([*NAMES[:3], "waits", *NAMES[3:]])
     build = start_build(workspace, "--to=probe", faults=True)
@@ -168,6 +169,7 @@ def test_running_cluster_of_separate_processes_finishes_though_one_worker_is_los
     assert left.poll() is None
 
 
+@pytest.mark.slow
 def test_crash_on_a_running_cluster_is_tried_again_once_and_costs_its_clip_only(
     short_clips, start_build, dask_process, tmp_path
 ):

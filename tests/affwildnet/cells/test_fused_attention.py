@@ -83,7 +83,16 @@ def test_any_depth_agrees(layers: int) -> None:
 
 
 # A GRU of 6 units projects to 18 columns; the order of the products turns at 18 and at 36 rows.
-@pytest.mark.parametrize(("frames", "known"), [(8, True), (9, True), (18, True), (8, False), (17, False), (18, False)])
+@pytest.mark.parametrize(
+    ("frames", "known"),
+    [
+        (8, True),
+        (9, True),
+        *(pytest.param(n, k, marks=pytest.mark.slow) for n, k in ((18, True), (8, False))),
+        (17, False),
+        (18, False),
+    ],
+)
 def test_every_order_of_the_products_agrees(frames: int, known: bool) -> None:
     literal, fused = pair("gru")
     inputs, state = random(2, frames, WIDTH), random_state(literal, 2)

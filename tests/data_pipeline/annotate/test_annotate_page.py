@@ -359,6 +359,7 @@ def _recorded(workspace):
     return sum(len(line.get("samples", ())) for line in lines)
 
 
+@pytest.mark.slow
 def test_stick_that_was_never_listed_starts_nothing(annotated, serve, open_page):
     """As after the page was loaded again: browsers list a stick once one of its buttons was pressed."""
     _watched(annotated, "zoe", CODED)
@@ -708,7 +709,12 @@ PIECES = ".scale, .meter canvas, .bar, .number, .stage"
 
 @pytest.mark.parametrize(
     ("width", "height"),
-    [(640, 400), (360, 740), pytest.param(1000, 420, marks=pytest.mark.slow), (1000, 700)],
+    [
+        (640, 400),
+        pytest.param(360, 740, marks=pytest.mark.slow),
+        pytest.param(1000, 420, marks=pytest.mark.slow),
+        (1000, 700),
+    ],
     ids=["200 % zoom", "phone", "low", "usual"],
 )
 def test_nothing_at_the_bar_overlaps_or_is_cut(annotated, serve, open_page, width, height):
