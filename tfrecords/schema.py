@@ -109,7 +109,7 @@ def _stack_labels(found: Mapping[str, tf.Tensor], names: Sequence[str], profile:
 def decode_pictures(pictures: tf.Tensor, encoding: str, size: int) -> tf.Tensor:
     """JPEG or PNG pictures, strings (N,), as uint8 RGB (N, size, size, 3), the same values as OpenCV's.
 
-    TensorFlow's own choice of the inverse transform, INTEGER_FAST, is no quicker here and a third further off.
+    TensorFlow's own choice of the inverse transform, INTEGER_FAST, is hardly quicker and a quarter further off.
 
     One operation a picture and no loop around it, in groups where N is large or unknown: a loop takes as long as a
     picture.
