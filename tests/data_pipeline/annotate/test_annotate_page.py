@@ -392,8 +392,13 @@ def test_stick_that_rests_is_recorded_although_its_time_stamp_is_old(annotated, 
     _done(page)
     trace = _trace(annotated)
     assert set(trace.values) == {-400} and trace.stamps[0] < 0.5 and trace.stamps[-1] > SECONDS - 0.2
-    told = [sample for line in _lines(annotated) for sample in line.get("samples", ())]
-    assert {sample[2] for sample in told} == {12} and np.diff(trace.stamps).max() < 0.3
+    lines = _lines(annotated)
+    assert {sample[2] for line in lines for sample in line.get("samples", ())} == {12}
+    # On a busy machine the picture or the page stands still for a while, and then the pass says so.
+    still = [e["at"] for line in lines for e in line.get("events", ()) if e["event"] in ("stalled", "blocked")]
+    assert np.median(np.diff(trace.stamps)) < 0.1
+    for begin, end in itertools.pairwise(trace.stamps):
+        assert end - begin < 0.3 or any(begin - 1e-3 <= at <= end + 1e-3 for at in still), (begin, end, still)
 
 
 @pytest.mark.slow
