@@ -36,6 +36,8 @@ SPEC = InputSpec()
 SMALL = ModelOptions(units=8, attention_length=3)
 # Attention is built anew for every model, which takes longer than the rest of a small one; the cells' entries have it.
 PLAIN = dataclasses.replace(SMALL, attention_length=0)
+# Random weights of these give features so large that a cell by itself saturates; attention projects them first.
+SATURATING = ("fatauva", "fatauva_pooled")
 
 
 def _composite(name: str) -> ModelOptions:
@@ -48,7 +50,10 @@ def _composite(name: str) -> ModelOptions:
 
 
 ENTRIES: dict[str, ModelOptions] = {
-    **{f"backbone-{name}": dataclasses.replace(PLAIN, backbone=name) for name in sorted(BACKBONES)},
+    **{
+        f"backbone-{name}": dataclasses.replace(SMALL if name in SATURATING else PLAIN, backbone=name)
+        for name in sorted(BACKBONES)
+    },
     **{f"cell-{name}": dataclasses.replace(SMALL, cell=name) for name in sorted(CELLS)},
     **{f"cell-{n}-alone": dataclasses.replace(PLAIN, cell=n) for n in sorted(CELLS)},
     "composite-fc_rnn": dataclasses.replace(PLAIN, fc=("64",)),
