@@ -124,11 +124,12 @@ def _record_faults(record: bytes, file: RecordFile, number: int, seen: dict[str,
 def _value_faults(value: bytes, sidecar: Sidecar) -> Iterator[str]:
     import tensorflow as tf
 
+    from tfrecords.schema import decode_picture
+
     dtype = value_dtype(sidecar)
     if dtype is None:
-        decode = tf.io.decode_jpeg if sidecar.encoding == "jpeg" else tf.io.decode_png
         try:
-            shape = tuple(decode(value, channels=3).shape)
+            shape = tuple(decode_picture(value, sidecar.encoding).shape)
         except tf.errors.OpError:
             yield "its face cannot be decoded"
             return
