@@ -12,7 +12,7 @@ export class VideoClock {
   // `onStamped(item, seconds)` for each item that is placed; `onEvent(name, at, value)`.
   constructor(video, frameRate, onStamped, onEvent) {
     Object.assign(this, { video, frameRate, onStamped, onEvent });
-    this.frames = []; // of this run: {shown, media, …}, when it is shown and where it is on the video
+    this.frames = []; // of this run: when it is `shown`, its `media` time, whether it is `steady`; `told` once a stall is
     this.pending = []; // items {moment, …}, ascending
     this.request = 0;
     this.count = 0;
@@ -63,7 +63,7 @@ export class VideoClock {
       const tolerance = this.count > 2 ? TOLERANCE : FIRST_TOLERANCE;
       steady = onVideo >= 0 && Math.abs(inTime - onVideo) <= tolerance;
     }
-    this.frames.push({ shown, media, steady, number: this.count, lost: 0, settled: false });
+    this.frames.push({ shown, media, steady, lost: 0, told: steady || this.count <= 2 });
     if (this.frames.length > MOST_FRAMES) this.frames.shift();
     if (last) {
       const skipped = Math.round((media - last.media) * this.frameRate) - 1;
@@ -88,8 +88,8 @@ export class VideoClock {
       } else to.lost += 1;
     }
     for (const frame of past) {
-      if (!frame.settled && !frame.steady && frame.number > 2) this.onEvent('stalled', frame.media, frame.lost);
-      frame.settled = true;
+      if (!frame.told) this.onEvent('stalled', frame.media, frame.lost);
+      frame.told = true;
     }
   }
 }
