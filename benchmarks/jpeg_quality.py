@@ -8,6 +8,7 @@ JSON object, whose ratios compare the default with quality 95 decoded in TensorF
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import statistics
@@ -62,24 +63,26 @@ def measure(faces: list[np.ndarray], rounds: int) -> dict[str, dict[str, float]]
     """By quality and transform: bytes a face, mean and largest difference in grey values, µs of one core a face."""
     whole = np.stack(faces).astype(int)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    results, batches, decoders = {}, {}, {}
-    times: dict[str, list[float]] = {}
+    decoders = {transform: decoder(transform) for transform in TRANSFORMS}
+    results, decodings = {}, {}
     for quality in sorted({90, RECORD_JPEG_QUALITY, 95}):
         stored = [encode_face(face, "jpeg", quality) for face in faces]
-        for transform in TRANSFORMS:
+        batch = tf.constant(stored)
+        for transform, decode in decoders.items():
             name = f"{quality} {transform}"
-            batches[name], decoders[name] = tf.constant(stored), decoder(transform)
-            off = np.abs(np.stack(decoders[name](batches[name])).astype(int) - whole)
+            decodings[name] = functools.partial(decode, batch)
+            off = np.abs(np.stack(decodings[name]()).astype(int) - whole)
             results[name] = {
                 "bytes_per_face": sum(map(len, stored)) / len(stored),
                 "mean_difference": float(off.mean()),
                 "largest_difference": float(off.max()),
             }
+    times: dict[str, list[float]] = {name: [] for name in decodings}
     for _ in range(rounds):
-        for name, decode in decoders.items():
+        for name, decoding in decodings.items():
             begin = time.perf_counter()
-            decode(batches[name])
-            times.setdefault(name, []).append(time.perf_counter() - begin)
+            decoding()
+            times[name].append(time.perf_counter() - begin)
     for name, own in times.items():
         results[name]["decode_us_per_face"] = 1e6 * cores * statistics.median(own) / len(faces)
     return results
