@@ -92,7 +92,6 @@ GREAT = (
     "backbone-fatauva",
     "backbone-fatauva_pooled",
     "backbone-resnet50_vggface2_scratch",
-    "backbone-senet50_vggface2_ft",
     "backbone-senet50_vggface2_scratch",
 )
 NO_ADDONS = pytest.mark.skipif(importlib.util.find_spec("tensorflow_addons") is None, reason="no tensorflow-addons")

@@ -14,7 +14,8 @@ def _ccc(system):
 
 def test_difference_is_that_of_the_ccc_of_all_frames():
     good, bad = _system(0.1, 2), _system(1.5, 3)
-    assert compare([good], [bad], {}).difference == pytest.approx(_ccc(good) - _ccc(bad), abs=1e-12)
+    for clips in ({}, {f"c{n}": f"clip{n // 2}" for n in range(24)}):
+        assert compare([good], [bad], clips).difference == pytest.approx(_ccc(good) - _ccc(bad), abs=1e-12)
 
 
 def _system(noise, seed, entries=24):
